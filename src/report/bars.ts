@@ -17,8 +17,8 @@ export function layerBars(layers: readonly ReportLayer[]): Markup {
   const top = 24;
   const height = top + layers.length * row + 4;
   const columns = [
-    { title: "multiply-accumulates", key: "macs" as const, left: LABEL, width: 280 },
-    { title: "parameters", key: "params" as const, left: LABEL + 365, width: 250 },
+    { title: "multiply-accumulates", key: "macs" as const, left: LABEL, width: 250 },
+    { title: "parameters", key: "params" as const, left: LABEL + 360, width: 220 },
   ];
   return html`<svg
     viewBox="0 0 ${WIDTH} ${height}"
@@ -34,7 +34,7 @@ export function layerBars(layers: readonly ReportLayer[]): Markup {
         ${columns.map((c) => {
           const most = Math.max(1, ...layers.map((l) => l[c.key].dense));
           const { dense, pruned } = layer[c.key];
-          const share = dense > 0 && pruned !== null ? ` (−${Math.round(100 * (1 - pruned / dense))} %)` : "";
+          const share = pruned !== null && pruned < dense ? ` (−${Math.round(100 * (1 - pruned / dense))} %)` : "";
           const text = pruned === null ? "removed" : dense === 0 ? "" : `${formatCount(pruned)}${share}`;
           const end = (c.width * dense) / most;
           return html`<rect class="dense" x="${c.left}" y="${y + 2}" width="${end}" height="14" rx="2" />

@@ -32,7 +32,7 @@ export function stepChart(data: ReportData): Markup {
   steps.forEach((s, i) => {
     if (!s.accepted) return;
     if (s.metric !== undefined) line.push(`L${f(x(i + 1))} ${f(y(s.metric))}`);
-    area.push(`H${f(x(i + 1))}V${f(share(s.macs))}`);
+    area.push(`L${f(x(i + 1))} ${f(share(s.macs))}`);
   });
   area.push(`H${RIGHT}V${macBottom}Z`);
   const ticks = niceTicks(low, high, 5);

@@ -56,7 +56,9 @@ function section(title: string, note: Markup | string, body: Markup): Markup {
 }
 
 function card(label: string, value: string, detail: string): Markup {
-  return html`<div class="card"><span>${label}</span><b>${value}</b><span>${detail}</span></div> `;
+  return html`<div class="card">
+    <span>${label}</span><b>${value}</b><span>${detail.replaceAll(" %", "\u00a0%")}</span>
+  </div> `;
 }
 
 function totalBytes(b: ReportBytes): number {
