@@ -2,11 +2,13 @@ import { createHash } from "node:crypto";
 import type { Split } from "../model/dataset.js";
 import { Random } from "../model/random.js";
 import { GLYPHS, type Stroke } from "./glyph-shapes.js";
+import type { DataSet, Samples } from "./types.js";
+import { SplitView } from "./view.js";
 
 /** Side of a glyph image in pixels. */
 export const GLYPH_SIZE = 24;
 
-/** Number of samples in each split. */
+/** Number of samples in each split; the calibration samples are the first of the training samples. */
 export interface GlyphCounts {
   readonly train: number;
   readonly validation: number;
@@ -16,72 +18,55 @@ export interface GlyphCounts {
 
 export const GLYPH_COUNTS: GlyphCounts = { train: 6000, validation: 1500, calibration: 256, test: 2000 };
 
-export interface GlyphData {
-  readonly train: Split;
-  readonly validation: Split;
-  readonly calibration: Split;
-  readonly test: Split;
-  readonly description: string;
-  /** SHA-256 over the pixels and labels of all splits. */
-  readonly hash: string;
-}
-
 /**
  * The embedded data set: grey images [24, 24, 1] in 0..1 of ten stroke-drawn glyphs, each under a random affine
- * map, stroke width, contrast, clutter, occlusion and noise. Drawn from `seed` with additions, products, divisions
- * and square roots only: the same pixels on every engine. Splits come from separate random streams.
+ * map, stroke width, contrast, clutter, occlusion and noise; classes are equally frequent. Drawn from `seed` with
+ * additions, products, divisions and square roots only: the same pixels on every engine. Each split has a random
+ * stream of its own.
  */
-export function glyphs(seed = 1, counts: GlyphCounts = GLYPH_COUNTS): GlyphData {
+export function glyphs(seed = 1, counts: GlyphCounts = GLYPH_COUNTS): DataSet {
   const hash = createHash("sha256");
-  const split = (name: keyof GlyphCounts, stream: number): Split => {
-    const drawn = drawSplit(name, Math.imul(seed, 0x9e3779b1) + stream, counts[name]);
-    hash.update(`${name} ${drawn.split.count}\n`).update(drawn.pixels).update(drawn.labels);
-    return drawn.split;
+  const draw = (name: "train" | "validation" | "test", stream: number): { all: Split; samples: Samples } => {
+    const samples = drawSamples(Math.imul(seed, 0x9e3779b1) + stream, counts[name]);
+    hash.update(`${name} ${samples.count}\n`).update(samples.values).update(samples.labels!);
+    return { all: view(name, samples, samples.count), samples };
   };
-  const train = split("train", 101);
-  const validation = split("validation", 211);
-  const calibration = split("calibration", 307);
-  const test = split("test", 401);
+  const train = draw("train", 101);
+  const validation = draw("validation", 211);
+  const test = draw("test", 401);
   return {
-    train,
-    validation,
-    calibration,
-    test,
-    description: `glyphs drawn from seed ${seed}: ${counts.train} training, ${counts.validation} validation, ${counts.calibration} calibration, ${counts.test} test images`,
+    train: train.all,
+    validation: validation.all,
+    calibration: view("calibration", train.samples, Math.min(counts.calibration, counts.train)),
+    test: test.all,
+    description: `glyphs drawn from seed ${seed}: ${counts.train} training, ${counts.validation} validation and ${counts.test} test images of 24 x 24, ${GLYPHS.length} classes, grey in 0..1`,
     hash: hash.digest("hex"),
   };
 }
 
-function drawSplit(
-  name: string,
-  seed: number,
-  count: number,
-): { split: Split; pixels: Uint8Array; labels: Int32Array } {
+function view(name: string, samples: Samples, count: number): Split {
   const area = GLYPH_SIZE * GLYPH_SIZE;
-  const pixels = new Uint8Array(count * area);
-  const labels = new Int32Array(count);
+  const affine = { mean: new Float64Array(area), scale: new Float64Array(area).fill(1 / 255) };
+  return new SplitView(
+    name,
+    samples,
+    Int32Array.from({ length: count }, (_, i) => i),
+    GLYPHS.length,
+    affine,
+  );
+}
+
+function drawSamples(seed: number, count: number): Samples {
+  const area = GLYPH_SIZE * GLYPH_SIZE;
+  const values = new Uint8Array(count * area);
+  const labels = Int32Array.from({ length: count }, (_, i) => i % GLYPHS.length);
   const random = new Random(seed);
   const canvas = new Float64Array(area);
   for (let i = 0; i < count; i++) {
-    labels[i] = random.int(GLYPHS.length);
     drawGlyph(labels[i]!, random, canvas);
-    const at = i * area;
-    for (let p = 0; p < area; p++) pixels[at + p] = Math.round(255 * Math.min(1, Math.max(0, canvas[p]!)));
+    for (let p = 0; p < area; p++) values[i * area + p] = Math.round(255 * Math.min(1, Math.max(0, canvas[p]!)));
   }
-  const split: Split = {
-    name,
-    count,
-    shape: [GLYPH_SIZE, GLYPH_SIZE, 1],
-    labels,
-    classes: GLYPHS.length,
-    read(indices, out) {
-      for (let i = 0; i < indices.length; i++) {
-        const from = indices[i]! * area;
-        for (let p = 0; p < area; p++) out[i * area + p] = pixels[from + p]! / 255;
-      }
-    },
-  };
-  return { split, pixels, labels };
+  return { count, shape: [GLYPH_SIZE, GLYPH_SIZE, 1], values, labels };
 }
 
 /** Draws one sample of class `label` into `canvas` (row-major, values mostly in 0..1, clipped by the caller). */
