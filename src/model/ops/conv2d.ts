@@ -2,9 +2,10 @@ import { z } from "zod";
 import { defineOp } from "../define-op.js";
 import { IdapError } from "../errors.js";
 import { sizeOf, type TensorType } from "../types.js";
+import { needBatchFirst, needF32 } from "./shared/checks.js";
 import { pads2d, pair, windowExtent } from "./shared/window.js";
 
-const attrs = z.object({ strides: pair, dilations: pair, pads: pads2d, groups: z.int().positive() });
+const attrs = z.strictObject({ strides: pair, dilations: pair, pads: pads2d, groups: z.int().positive() });
 export type Conv2dAttrs = z.infer<typeof attrs>;
 
 /** [n, h, w, ci] * [kh, kw, ci/groups, co] (+ [co]) -> [n, oh, ow, co]. */
@@ -12,6 +13,8 @@ function infer([x, w, b]: readonly TensorType[], a: Conv2dAttrs): TensorType[] {
   if (x?.shape.length !== 4 || w?.shape.length !== 4) {
     throw new IdapError("E_RANK", `conv2d needs x and w of rank 4, got x [${x?.shape}] and w [${w?.shape}]`);
   }
+  needF32("conv2d", b ? [x, w, b] : [x, w]);
+  needBatchFirst("conv2d", "x", x);
   const [n, h, wd, ci] = x.shape as [number, number, number, number];
   const [kh, kw, wi, co] = w.shape as [number, number, number, number];
   if (ci !== wi * a.groups || co % a.groups !== 0) {
