@@ -1,0 +1,97 @@
+import { graphCost } from "../../analyzer/cost.js";
+import { readModel } from "../../formats/index.js";
+import { analyzeCoupling, type Group } from "../../model/coupling.js";
+import type { Graph, Port, TensorType } from "../../model/types.js";
+import { defineCommand } from "../command.js";
+import { bytes, count, table } from "../table.js";
+
+export const inspect = defineCommand(
+  {
+    name: "inspect",
+    summary: "Show the operators, shapes, cost and coupled axes of a model",
+    about:
+      "Reads a model (ONNX, TFLite, TF.js layers) and shows each operator with its output shape, multiply-accumulates (MACs) and parameters. A model with operators that idap cannot read is refused with all of them listed.",
+    args: [{ name: "model", summary: "a model file (.onnx, .tflite, or a TF.js model.json)" }],
+    options: [
+      {
+        name: "groups",
+        kind: "flag",
+        summary: "Show which axes form one set of channels, how many of them may be cut, and what forbids the others",
+      },
+    ],
+    examples: ["idap inspect model.tflite", "idap inspect model.onnx --groups", "idap inspect model.json --json"],
+  },
+  async ({ args, values }) => {
+    const graph = await readModel(args[0]!);
+    const groups = values.groups ? analyzeCoupling(graph).groups : null;
+    const summary = summarise(graph, groups);
+    return { json: summary, text: render(summary) };
+  },
+);
+
+const typeText = (t: TensorType): string => {
+  const dims = t.shape.map((d, i) => (i === t.batchAxis ? (d === 1 ? "n" : `${d}n`) : String(d)));
+  return `${t.dtype} [${dims.join(", ")}]`;
+};
+
+function summarise(graph: Graph, groups: readonly Group[] | null) {
+  const cost = graphCost(graph);
+  const port = (p: Port): { name: string; type: string } => ({
+    name: p.name,
+    type: typeText(graph.tensors.get(p.tensor)!.type),
+  });
+  return {
+    name: graph.name,
+    inputs: graph.inputs.map(port),
+    outputs: graph.outputs.map(port),
+    macs: cost.macs,
+    params: cost.params,
+    weightBytes: cost.weightBytes,
+    nodes: graph.nodes.map((node, i) => ({
+      name: node.name,
+      op: node.op,
+      output: typeText(graph.tensors.get(node.outputs[0]!)!.type),
+      macs: cost.nodes[i]!.macs,
+      params: cost.nodes[i]!.params,
+    })),
+    ...(groups !== null && { groups: groups.map(describeGroup) }),
+  };
+}
+
+function describeGroup(group: Group) {
+  const frozen = new Map<string, number>();
+  for (const atom of group.atoms) if (atom.frozen !== null) frozen.set(atom.frozen, (frozen.get(atom.frozen) ?? 0) + 1);
+  return {
+    id: group.id,
+    channels: group.atoms.length,
+    cuttable: group.atoms.filter((a) => a.frozen === null).length,
+    frozenBecause: [...frozen.keys()],
+    axes: group.axes.map((a) => `${a.tensor}.${a.axis}`),
+  };
+}
+
+function render(s: ReturnType<typeof summarise>): string {
+  const ports = (list: readonly { name: string; type: string }[]): string =>
+    list.map((p) => `${p.name} ${p.type}`).join(", ");
+  const parts = [
+    `${s.name}: ${count(s.macs)} MACs, ${count(s.params)} parameters (${bytes(s.weightBytes)})`,
+    `inputs   ${ports(s.inputs)}`,
+    `outputs  ${ports(s.outputs)}`,
+    "",
+    table(
+      ["node", "operator", "output", "MACs", "parameters"],
+      s.nodes.map((n) => [n.name, n.op, n.output, count(n.macs), count(n.params)]),
+    ),
+  ];
+  if (s.groups !== undefined) {
+    parts.push(
+      "",
+      table(
+        ["group", "channels", "cuttable", "axes"],
+        s.groups.map((g) => [g.id, String(g.channels), String(g.cuttable), g.axes.join(" ")]),
+      ),
+    );
+    for (const g of s.groups) for (const why of g.frozenBecause) parts.push(`${g.id} cannot be cut because ${why}`);
+  }
+  return parts.join("\n");
+}
