@@ -63,7 +63,7 @@ export const direction = {
       ExportNamedDeclaration: (node) => check(node, node.source),
       ExportAllDeclaration: (node) => check(node, node.source),
       ImportExpression: (node) => check(node, node.source),
-      TSImportType: (node) => check(node, node.argument?.literal ?? node.source ?? node.argument),
+      TSImportType: (node) => check(node, node.source),
     };
   },
 };

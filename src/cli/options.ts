@@ -22,7 +22,8 @@ export const DATA_OPTIONS = [
     kind: "string",
     value: "how",
     default: "none",
-    summary: "How samples become the model's input: none (bytes stay 0..255), unit (0..1), or mean/std per channel such as 125.3,123,113.9/63,62.1,66.7",
+    summary:
+      "How samples become the model's input: none (bytes stay 0..255), unit (0..1), or mean/std per channel such as 125.3,123,113.9/63,62.1,66.7",
   },
   {
     name: "classes",

@@ -14,12 +14,12 @@ function distance(a: string, b: string): number {
   return rows[a.length]![b.length]!;
 }
 
-/** The nearest of `words` when it is near enough to be meant; else null. */
+/** The nearest of `words` when it is near enough to be meant, or has `word` as one of its parts; else null. */
 export function nearest(word: string, words: readonly string[]): string | null {
   let best: string | null = null;
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of words) {
-    const d = distance(word, candidate);
+    const d = candidate.split("-").includes(word) ? 1 : distance(word, candidate);
     if (d < least) [best, least] = [candidate, d];
   }
   return best;
