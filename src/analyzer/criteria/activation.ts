@@ -1,0 +1,15 @@
+import { invariant } from "../../model/errors.js";
+import { defineCriterion } from "../criterion.js";
+
+/** One factor of the divergence alone: E_x ‖act[c]‖₂. An ablation. */
+export const activation = defineCriterion({
+  name: "activation",
+  summary: "activation norm alone (ablation of divergence)",
+  needsFlow: true,
+  normaliser: "cp",
+  score({ producer, flow }) {
+    const stats = flow?.tensors.get(producer.activated);
+    invariant(stats, `activation: no statistics of ${producer.activated}`);
+    return Float64Array.from(stats.norm);
+  },
+});

@@ -1,0 +1,21 @@
+import { invariant } from "../../model/errors.js";
+import { defineCriterion } from "../criterion.js";
+import { weightNorms } from "../producers.js";
+
+/**
+ * Information-flow divergence of a filter: E_x ‖act[c]‖₂ · ‖Ŵ[c]‖₂ (and / (C · P) by its default normaliser), with
+ * act after the folded batch norm and the real activation, and Ŵ the weights with batch norm folded in.
+ * Folding makes the score independent of the scale that a convolution shares with the batch norm behind it.
+ * Source: arXiv 2511.20141 and its official code, with folding and the real activation as decided in the docs.
+ */
+export const divergence = defineCriterion({
+  name: "divergence",
+  summary: "activation norm times folded weight norm, per channel and position (IDAP)",
+  needsFlow: true,
+  normaliser: "cp",
+  score({ graph, producer, flow }) {
+    const stats = flow?.tensors.get(producer.activated);
+    invariant(stats, `divergence: no statistics of ${producer.activated}`);
+    return weightNorms(graph, producer, true).map((w, c) => w * stats.norm[c]!);
+  },
+});

@@ -1,0 +1,33 @@
+import type { Figures } from "./ledger.js";
+
+/** Accuracy may fall to this; 1e-9 keeps a drop of exactly the limit inside it. */
+export function withinDrop(dense: number, now: number, points: number): boolean {
+  return dense - now <= points / 100 + 1e-9;
+}
+
+/** An accepted network of the build, as the ladder that the final fine-tuning climbs down. */
+export interface Rung {
+  /** Step of the ledger that made it; 0 is the dense network. */
+  readonly step: number;
+  readonly figures: Figures;
+}
+
+/**
+ * Which accepted network to fine-tune next, after the fine-tuning of `tried` ended at `accuracy`, below the limit.
+ *
+ * What fine-tuning gained there is expected again: the smallest earlier network whose accuracy plus that gain is
+ * inside the limit, else the one just before. Null when only the dense network is left.
+ */
+export function stepBack(
+  ladder: readonly Rung[],
+  tried: Rung,
+  accuracy: number,
+  dense: number,
+  maxDrop: number,
+): Rung | null {
+  const earlier = ladder.filter((r) => r.step < tried.step && r.step > 0);
+  if (earlier.length === 0) return null;
+  const gain = accuracy - (tried.figures.accuracy ?? accuracy);
+  const hopeful = earlier.filter((r) => withinDrop(dense, (r.figures.accuracy ?? 0) + gain, maxDrop));
+  return hopeful.at(-1) ?? earlier[0]!;
+}

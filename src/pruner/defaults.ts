@@ -1,0 +1,63 @@
+/**
+ * Every number the pruner starts from, with its reason. Options override them one by one.
+ * "Paper" is arXiv 2511.20141 with its official code; "tuned" means chosen on validation splits, never on test data.
+ */
+export const PRUNE_DEFAULTS = {
+  /** Points of accuracy on the validation split that the whole build may cost. Paper: 5 to 10; ours is what a release can bear. */
+  maxDrop: 1,
+  criterion: "divergence",
+
+  /** Share of the remaining channels that the first iteration removes. Paper, function default. */
+  rho0: 0.05,
+  /** Exponent of the schedule: above 1, later iterations are bolder. Paper. */
+  alpha: 1.5,
+  /** Iterations of stage 1 at most. Paper, function default: without a budget 39 % of the channels would be left. */
+  iterations: 10,
+  /** Failed iterations (rolled back, share halved) that end stage 1. Fact: a third failure never led to an accepted step. */
+  maxFailures: 2,
+  /** Share of `maxDrop` that stage 1 may use before the final fine-tuning; stage 2 may use what is left. */
+  filterShare: 0.5,
+  /** A group keeps at least this share of its channels: a bottleneck cannot be trained open again. */
+  minShare: 0.1,
+  /** A group loses at most this share of its channels in one iteration: scores are stale once a layer has changed much. */
+  maxShareStep: 0.25,
+  /** What a saved unit of cost is: predicted milliseconds on the device profile, or MACs. */
+  costUnit: "ms" as "ms" | "macs",
+
+  /** Calibration samples for scores. 512 to 2,048 rank alike; the pass is linear in the number. */
+  calibrationSamples: 1024,
+
+  /** Removals of stage 2 at most, and rejections in a row that end it. Paper: 5; ours: 3. */
+  maxRemovals: 5,
+  patience: 3,
+  /** Share of `maxDrop` that stage 2 leaves untouched before the final fine-tuning. */
+  layerReserve: 0.25,
+  /** Steps of local recovery after a unit is taken out; at most one epoch. */
+  layerSteps: 60,
+  /** Weight of matching the neighbouring tensors against the network before the removal, in units of their mean square. */
+  matchWeight: 1,
+
+  /** Epochs of recovery after each iteration of stage 1, and of the final fine-tuning. */
+  recoveryEpochs: 1,
+  finalEpochs: 6,
+  /** Samples of the training split that one recovery sees; a bigger split is sub-sampled anew each time. */
+  recoverySamples: 16384,
+  batch: 128,
+  shards: 2,
+  /** SGD with Nesterov momentum and cosine decay. Networks whose batch norm is in place bear a large rate. */
+  lr: 0.02,
+  finalLr: 0.03,
+  momentum: 0.9,
+  weightDecay: 1e-4,
+  /** Distillation from the dense network: temperature and weight of the KL term beside the labels' cross entropy. */
+  temperature: 3,
+  distillWeight: 0.7,
+  labelWeight: 0.3,
+  /** `auto`: shift and flip where the dense network itself does not mind mirrored images. */
+  augment: "auto" as "auto" | "none" | "shift-flip",
+
+  /** Final candidates that are fine-tuned before the build gives up. */
+  finalAttempts: 3,
+  /** A saving of predicted time below this share is refused: it is inside the spread of a measurement. */
+  minSaving: 0.05,
+} as const;

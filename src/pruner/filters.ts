@@ -1,0 +1,119 @@
+import { getCriterion } from "../analyzer/criterion-registry.js";
+import { measureFlow, type Flow } from "../analyzer/flow.js";
+import { producersOf } from "../analyzer/producers.js";
+import { scoreGroups } from "../analyzer/scores.js";
+import { analyzeCoupling } from "../model/coupling.js";
+import { cutAtoms } from "../model/cut.js";
+import type { Graph } from "../model/types.js";
+import { withinDrop } from "./budget.js";
+import { compensate, compensatedTensors } from "./compensate.js";
+import { figuresOf, type PruneContext } from "./context.js";
+import { points, type FilterEntry } from "./ledger.js";
+import { planCut, prunableChannels, type PrunePlan } from "./plan.js";
+import { recover } from "./recovery.js";
+import { removals, share } from "./schedule.js";
+import { accept, current, type PruneState } from "./state.js";
+
+/** Statistics that one iteration needs: what the criterion reads, and the means of what consumers read. */
+async function observe(graph: Graph, context: PruneContext): Promise<Flow> {
+  const tensors = new Set<string>(compensatedTensors(graph));
+  for (const p of producersOf(graph)) tensors.add(p.raw).add(p.activated);
+  const executor = context.engine.open(graph);
+  try {
+    return await measureFlow(graph, executor, context.calibration, {
+      tensors: [...tensors],
+      samples: context.options.calibrationSamples,
+    });
+  } finally {
+    await executor.close();
+  }
+}
+
+/** Scores all groups and picks the channels of iteration t. */
+export async function planIteration(
+  graph: Graph,
+  context: PruneContext,
+  step: { rho0: number; t: number; seed: number },
+): Promise<{ plan: PrunePlan; flow: Flow; rho: number }> {
+  const { options } = context;
+  const flow = await observe(graph, context);
+  const scored = scoreGroups(graph, analyzeCoupling(graph).groups, getCriterion(options.criterion), {
+    flow,
+    seed: step.seed,
+    ...(options.normaliser && { normaliser: options.normaliser }),
+  });
+  const schedule = { rho0: step.rho0, alpha: options.alpha, iterations: Math.max(1, options.iterations) };
+  const count = removals(schedule, step.t, prunableChannels(scored));
+  const plan = planCut(graph, scored, count, {
+    channelMultiple: options.channelMultiple,
+    minShare: options.minShare,
+    maxShareStep: options.maxShareStep,
+    costUnit: options.costUnit,
+    profile: options.profile,
+    originalChannels: context.originalChannels,
+  });
+  return { plan, flow, rho: share(schedule, step.t) };
+}
+
+/** Whether a target of the user's is reached, so that pruning can end. */
+export function targetReached(context: PruneContext, state: PruneState): string | null {
+  const { macs, ms } = context.options.target;
+  const now = current(state).figures;
+  if (macs !== undefined && now.macs <= macs * state.dense.macs) {
+    return `the target of ${(100 * macs).toFixed(0)} % of the MACs is reached`;
+  }
+  if (ms !== undefined && now.predictedMs <= ms) return `the target of ${ms} ms is predicted to be reached`;
+  return null;
+}
+
+/** One iteration of stage 1: plan, cut, recover, evaluate, accept or roll back. */
+export async function filterStep(state: PruneState, context: PruneContext): Promise<PruneState> {
+  const { options } = context;
+  const { t, rho0, failures } = state.filters;
+  const end = (why: string): PruneState => ({ ...state, phase: "layers", ends: { ...state.ends, filters: why } });
+  const reached = targetReached(context, state);
+  if (reached) return end(reached);
+  // With a target the schedule goes on at its last pace until the target is reached.
+  const hasTarget = options.target.macs !== undefined || options.target.ms !== undefined;
+  if (t >= options.iterations * (hasTarget ? 3 : 1)) return end(`all ${options.iterations} iterations are done`);
+  if (failures >= options.maxFailures) return end(`${failures} iterations broke the budget`);
+
+  const before = await context.load(current(state));
+  const seed = context.seedOf(state, "filters");
+  const { plan, flow, rho } = await planIteration(before, context, { rho0, t: Math.min(t, options.iterations - 1), seed });
+  if (plan.removed === 0) return end("no group has channels left above its floor that would save time");
+
+  const cut = cutAtoms(compensate(before, plan.cuts, flow), plan.cuts);
+  context.progress(`stage 1, iteration ${t + 1}: ${plan.removed} channels out, recovering`);
+  const after = await recover(cut, context.recovery, {
+    epochs: options.recoveryEpochs,
+    lr: options.lr,
+    seed,
+    onStep: context.onTraining,
+  });
+  const figures = await figuresOf(after, context);
+  const limit = options.maxDrop * options.filterShare;
+  const drop = (state.dense.accuracy ?? 0) - (figures.accuracy ?? 0);
+  const accepted = figures.accuracy === null || withinDrop(state.dense.accuracy!, figures.accuracy, limit);
+  const verdict =
+    figures.accuracy === null
+      ? "nothing to check against"
+      : `${points(drop)} below the dense network after recovery, limit of stage 1 is ${limit.toFixed(2)}`;
+  const entry: FilterEntry = {
+    stage: "filters",
+    step: state.ledger.length + 1,
+    iteration: t,
+    rho,
+    cuts: plan.ledger,
+    before: current(state).figures,
+    after: figures,
+    accepted,
+    reason: accepted ? verdict : `${verdict}; rolled back, share halved`,
+  };
+  const next: PruneState = {
+    ...state,
+    filters: accepted ? { t: t + 1, rho0, failures } : { t: t + 1, rho0: rho0 / 2, failures: failures + 1 },
+    ledger: [...state.ledger, entry],
+  };
+  return accepted ? accept(next, context, after, figures) : next;
+}

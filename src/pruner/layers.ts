@@ -1,0 +1,119 @@
+import { measureFlow } from "../analyzer/flow.js";
+import { removableUnits, type Unit } from "../analyzer/units.js";
+import type { Graph } from "../model/types.js";
+import { withinDrop } from "./budget.js";
+import { costFigures, figuresOf, type PruneContext } from "./context.js";
+import { targetReached } from "./filters.js";
+import { points, type LayerEntry } from "./ledger.js";
+import { matchedTensors, recoverLocally } from "./recovery.js";
+import { removeUnit } from "./remove-unit.js";
+import { accept, current, type PruneState } from "./state.js";
+
+/** A unit with its flow: D_res for a branch, relative change for a layer. */
+export interface ScoredUnit {
+  readonly unit: Unit;
+  readonly score: number;
+}
+
+/** Removable units, lowest flow first; ties by name. */
+export async function rankUnits(graph: Graph, context: PruneContext): Promise<{ ranked: ScoredUnit[]; scale: (u: Unit) => number }> {
+  const units = removableUnits(graph);
+  const executor = context.engine.open(graph);
+  try {
+    const matched = new Set(units.flatMap((u) => matchedTensors(graph, graph, u).map(([, t]) => t)));
+    const flow = await measureFlow(graph, executor, context.calibration, {
+      tensors: [...matched],
+      pairs: units.map((u) => ({ name: u.name, from: u.replacement, to: u.compared })),
+      samples: Math.min(256, context.options.calibrationSamples),
+    });
+    const ranked = units.map((unit): ScoredUnit => {
+      const { ratio, change } = flow.pairs.get(unit.name)!;
+      return { unit, score: unit.kind === "branch" ? ratio : change };
+    });
+    ranked.sort((a, b) => a.score - b.score || (a.unit.name < b.unit.name ? -1 : 1));
+    // Matching is counted in units of the mean square of what is matched, so that its weight means the same everywhere.
+    const scale = (unit: Unit): number => {
+      let energy = 0;
+      let count = 0;
+      for (const [, t] of matchedTensors(graph, graph, unit)) {
+        const stats = flow.tensors.get(t)!;
+        energy += stats.meanSquare.reduce((s, v) => s + v, 0) / stats.channels;
+        count++;
+      }
+      return count > 0 && energy > 0 ? count / energy : 1;
+    };
+    return { ranked, scale };
+  } finally {
+    await executor.close();
+  }
+}
+
+/** One try of stage 2: take out the unit with the least flow, recover its surroundings, accept or put it back. */
+export async function layerStep(state: PruneState, context: PruneContext): Promise<PruneState> {
+  const { options } = context;
+  const { removed, rejectsInRow, essential } = state.layers;
+  const end = (why: string): PruneState => ({ ...state, phase: "final", ends: { ...state.ends, layers: why } });
+  if (removed >= options.maxRemovals) return end(`${removed} units are removed, the most allowed`);
+  if (rejectsInRow >= options.patience) return end(`${rejectsInRow} units in a row turned out essential`);
+  // A target that is reached ends stage 2 too, but not before it has looked at one unit.
+  const reached = state.ledger.some((e) => e.stage === "layers") ? targetReached(context, state) : null;
+  if (reached) return end(reached);
+
+  const before = await context.load(current(state));
+  const { ranked, scale } = await rankUnits(before, context);
+  const candidates = ranked.filter((r) => !essential.includes(r.unit.name));
+  const first = candidates[0];
+  if (!first) return end(ranked.length === 0 ? "there is no unit that shapes allow to remove" : "every unit left is essential");
+  const { unit, score } = first;
+
+  const without = removeUnit(before, unit);
+  const cost = costFigures(without, options);
+  const seed = context.seedOf(state, "layers");
+  const now = current(state).figures;
+  const entry = (after: LayerEntry["after"], accepted: boolean, reason: string): LayerEntry => ({
+    stage: "layers",
+    step: state.ledger.length + 1,
+    unit: unit.name,
+    kind: unit.kind,
+    score,
+    rank: ranked.findIndex((r) => r.unit === unit) + 1,
+    candidates: candidates.length,
+    nodes: unit.nodes,
+    before: now,
+    after,
+    accepted,
+    reason,
+  });
+  const rejected = (e: LayerEntry): PruneState => ({
+    ...state,
+    layers: { removed, rejectsInRow: rejectsInRow + 1, essential: [...essential, unit.name] },
+    ledger: [...state.ledger, e],
+  });
+
+  const flow = `lowest flow of ${candidates.length} (${score.toFixed(3)})`;
+  if (cost.predictedMs >= now.predictedMs) {
+    return rejected(entry({ ...cost, accuracy: null }, false, `${flow}, but no time would be saved`));
+  }
+  context.progress(`stage 2: without ${unit.name}, recovering its neighbours`);
+  const after = await recoverLocally(before, without, unit, context.recovery, {
+    seed,
+    matchScale: scale(unit),
+    onStep: context.onTraining,
+  });
+  const figures = await figuresOf(after, context);
+  const limit = options.maxDrop * (1 - options.layerReserve);
+  const total = (state.dense.accuracy ?? 0) - (figures.accuracy ?? 0);
+  const verdict =
+    figures.accuracy === null
+      ? flow
+      : `${flow}; ${points((now.accuracy ?? 0) - figures.accuracy)} lost here, ${points(total)} in all, limit of stage 2 is ${limit.toFixed(2)}`;
+  if (figures.accuracy !== null && !withinDrop(state.dense.accuracy!, figures.accuracy, limit)) {
+    return rejected(entry(figures, false, `${verdict}; put back, the unit is essential`));
+  }
+  const next: PruneState = {
+    ...state,
+    layers: { removed: removed + 1, rejectsInRow: 0, essential },
+    ledger: [...state.ledger, entry(figures, true, verdict)],
+  };
+  return accept(next, context, after, figures);
+}

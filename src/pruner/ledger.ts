@@ -1,0 +1,92 @@
+/** What a network costs and is worth, as far as it is known at a point of the build. */
+export interface Figures {
+  readonly macs: number;
+  readonly params: number;
+  /** Bytes of weights. */
+  readonly bytes: number;
+  /** Predicted on the device profile. */
+  readonly predictedMs: number;
+  /** Share of validation samples that are right, between 0 and 1; null without data. */
+  readonly accuracy: number | null;
+}
+
+interface Entry {
+  /** Position in the ledger, from 1. */
+  readonly step: number;
+  readonly before: Figures;
+  /** What the step reached; when it was not accepted the build went on from `before`. */
+  readonly after: Figures;
+  readonly accepted: boolean;
+  /** Why it was tried and what became of it, in one sentence. */
+  readonly reason: string;
+}
+
+/** Channels that one group lost in a step. */
+export interface FilterCut {
+  /** Name of the coupling group. */
+  readonly group: string;
+  /** Layers that produce its channels. */
+  readonly layers: readonly string[];
+  /** Indices of channels in the group as it was before the step. */
+  readonly channels: readonly number[];
+  /** Scores of these channels. */
+  readonly scores: readonly number[];
+  /** Channels of the group before and after. */
+  readonly width: readonly [number, number];
+  /** Position of each four (or whatever the tile asks for) in the global ranking, from 1. */
+  readonly ranks: readonly number[];
+  /** How many of the channels were dead: zero on every calibration sample. */
+  readonly dead: number;
+}
+
+/** Stage 1: one iteration. */
+export interface FilterEntry extends Entry {
+  readonly stage: "filters";
+  readonly iteration: number;
+  /** Share of the remaining channels that the schedule asked for. */
+  readonly rho: number;
+  readonly cuts: readonly FilterCut[];
+}
+
+/** Stage 2: one unit. */
+export interface LayerEntry extends Entry {
+  readonly stage: "layers";
+  readonly unit: string;
+  readonly kind: "branch" | "layer";
+  /** D_res of the unit and its position among the candidates, from 1. */
+  readonly score: number;
+  readonly rank: number;
+  readonly candidates: number;
+  readonly nodes: readonly string[];
+}
+
+/** The final fine-tuning of one accepted network. */
+export interface FinalEntry extends Entry {
+  readonly stage: "final";
+  /** Step of the ledger whose network was fine-tuned; 0 is the dense network. */
+  readonly of: number;
+}
+
+export type LedgerEntry = FilterEntry | LayerEntry | FinalEntry;
+
+/** 0.0153 -> "1.53 points". */
+export function points(fraction: number): string {
+  return `${(100 * fraction).toFixed(2)} points`;
+}
+
+/** One line for people. */
+export function describeEntry(e: LedgerEntry): string {
+  const saved = (a: number, b: number): string => (a > 0 ? `${(100 * (1 - b / a)).toFixed(1)} %` : "0 %");
+  const verdict = e.accepted ? "accepted" : "rejected";
+  const numbers = `${saved(e.before.macs, e.after.macs)} fewer MACs`;
+  switch (e.stage) {
+    case "filters": {
+      const cuts = e.cuts.map((c) => `${c.layers.join("+")} ${c.width[0]}→${c.width[1]}`).join(", ");
+      return `stage 1, iteration ${e.iteration + 1}: ${cuts}; ${numbers}; ${verdict}: ${e.reason}`;
+    }
+    case "layers":
+      return `stage 2: ${e.unit} (${e.nodes.length} nodes); ${numbers}; ${verdict}: ${e.reason}`;
+    case "final":
+      return `final fine-tuning of step ${e.of}; ${verdict}: ${e.reason}`;
+  }
+}

@@ -1,0 +1,191 @@
+import { graphCost } from "../analyzer/cost.js";
+import { predictLatency } from "../analyzer/latency.js";
+import { producersOf } from "../analyzer/producers.js";
+import type { GroupScores } from "../analyzer/scores.js";
+import type { Group } from "../model/coupling.js";
+import { cutAtoms, type GroupCut } from "../model/cut.js";
+import type { DeviceProfile } from "../model/device-profile.js";
+import type { Graph } from "../model/types.js";
+import type { FilterCut } from "./ledger.js";
+
+/**
+ * The part of a coupling group whose channels come out of the same layers. A group has one cell, except where a
+ * concatenation makes a bigger channel set out of several layers: each of them keeps a width of its own.
+ */
+interface Cell {
+  readonly group: Group;
+  readonly scores: Float64Array;
+  readonly dead: readonly boolean[];
+  /** Layers that produce these channels, by node name. */
+  readonly layers: readonly string[];
+  /** Atoms that may go, least important first. */
+  readonly order: readonly number[];
+  /** Atoms of the cell, including those that must stay. */
+  readonly width: number;
+  /** Atoms of one step: together they are as many channels as the target's tile. */
+  readonly step: number;
+  /** Fewest atoms that must stay. */
+  readonly floor: number;
+}
+
+/** One step of one cell, with its place in the global ranking. */
+interface Bundle {
+  readonly cell: Cell;
+  readonly index: number;
+  readonly atoms: readonly number[];
+  /** Divergence paid for each unit of cost saved. */
+  price: number;
+  readonly dead: number;
+}
+
+export interface PlanOptions {
+  readonly channelMultiple: number;
+  readonly minShare: number;
+  readonly maxShareStep: number;
+  readonly costUnit: "ms" | "macs";
+  readonly profile: DeviceProfile;
+  /** Channels of each layer before any pruning, by node name: what the floors refer to. */
+  readonly originalChannels: ReadonlyMap<string, number>;
+}
+
+/** Which channels one iteration of stage 1 removes: a value that can be printed, tested and applied. */
+export interface PrunePlan {
+  readonly cuts: readonly GroupCut[];
+  readonly ledger: readonly FilterCut[];
+  /** Atoms removed, and how many of them were dead (those do not count against the schedule). */
+  readonly removed: number;
+  readonly dead: number;
+}
+
+/** Channels that can be pruned at all: what the schedule's share refers to. */
+export function prunableChannels(scored: readonly GroupScores[]): number {
+  let n = 0;
+  for (const { group, scores } of scored)
+    for (const atom of group.atoms) if (atom.frozen === null && !Number.isNaN(scores[atom.id]!)) n++;
+  return n;
+}
+
+function cellsOf(graph: Graph, scored: readonly GroupScores[], options: PlanOptions): Cell[] {
+  const producers = new Map(producersOf(graph).map((p) => [p.raw, p]));
+  const cells: Cell[] = [];
+  for (const { group, scores, dead } of scored) {
+    const byLayers = new Map<string, { layers: string[]; atoms: number[]; perAtom: number }>();
+    for (const atom of group.atoms) {
+      const layers: string[] = [];
+      let perAtom = 1;
+      for (const { tensor, axis, indices } of atom.members) {
+        const p = producers.get(tensor);
+        if (!p || axis !== graph.tensors.get(tensor)!.type.shape.length - 1) continue;
+        layers.push(p.node.name);
+        perAtom = Math.max(perAtom, indices.length);
+      }
+      if (layers.length === 0) continue;
+      const key = layers.join("\n");
+      const entry = byLayers.get(key);
+      if (entry) entry.atoms.push(atom.id);
+      else byLayers.set(key, { layers, atoms: [atom.id], perAtom });
+    }
+    for (const { layers, atoms, perAtom } of byLayers.values()) {
+      const free = atoms.filter((a) => group.atoms[a]!.frozen === null && !Number.isNaN(scores[a]!));
+      const order = free.sort((a, b) => scores[a]! - scores[b]! || a - b);
+      const step = Math.max(1, Math.ceil(options.channelMultiple / perAtom));
+      const original = Math.max(...layers.map((l) => options.originalChannels.get(l) ?? 0), atoms.length * perAtom) / perAtom;
+      const floor = Math.max(step, Math.ceil((options.minShare * original) / step) * step);
+      cells.push({ group, scores, dead, layers, order, width: atoms.length, step, floor });
+    }
+  }
+  return cells;
+}
+
+/** Sizes of a cell's steps: the first brings the width to a multiple of the step, within floor and share. */
+function stepSizes(cell: Cell, maxShareStep: number): number[] {
+  const sizes: number[] = [];
+  const limit = Math.max(cell.step, Math.floor(cell.width * maxShareStep));
+  let width = cell.width;
+  let taken = 0;
+  for (;;) {
+    const size = width % cell.step || cell.step;
+    if (width - size < cell.floor || taken + size > limit || taken + size > cell.order.length) return sizes;
+    sizes.push(size);
+    width -= size;
+    taken += size;
+  }
+}
+
+/** Cost of the graph in the unit that a saving is counted in. */
+function costOf(graph: Graph, options: PlanOptions): number {
+  return options.costUnit === "macs"
+    ? graphCost(graph).macs
+    : predictLatency(graph, options.profile, options.channelMultiple).ms;
+}
+
+function bundlesOf(graph: Graph, cell: Cell, base: number, options: PlanOptions): Bundle[] {
+  const sizes = stepSizes(cell, options.maxShareStep);
+  if (sizes.length === 0) return [];
+  const costAfter = (steps: number): number => {
+    const n = sizes.slice(0, steps).reduce((s, x) => s + x, 0);
+    return costOf(cutAtoms(graph, [{ group: cell.group, atoms: cell.order.slice(0, n) }]), options);
+  };
+  // The first step and the mean of the others: two evaluations instead of one for each step.
+  const first = costAfter(1);
+  const later = sizes.length > 1 ? (first - costAfter(sizes.length)) / (sizes.length - 1) : 0;
+  let from = 0;
+  let highest = 0;
+  const bundles: Bundle[] = [];
+  sizes.forEach((size, index) => {
+    const atoms = cell.order.slice(from, from + size);
+    from += size;
+    const saving = index === 0 ? base - first : later;
+    const score = atoms.reduce((s, a) => s + cell.scores[a]!, 0);
+    // A step that saves nothing is never worth its channels. Later steps of a cell cannot come before earlier ones.
+    highest = Math.max(highest, saving > 0 ? score / saving : Infinity);
+    bundles.push({ cell, index, atoms, price: highest, dead: atoms.filter((a) => cell.dead[a]).length });
+  });
+  return bundles.filter((b) => b.price < Infinity);
+}
+
+/**
+ * The steps with the lowest divergence per unit of cost saved, over all groups, until about `count` channels are
+ * chosen (to the nearest whole step, at least one). Dead channels are chosen first and not counted.
+ * Ties are broken by group name and position, so that one seed gives one plan.
+ */
+export function planCut(graph: Graph, scored: readonly GroupScores[], count: number, options: PlanOptions): PrunePlan {
+  const base = costOf(graph, options);
+  const ranking = cellsOf(graph, scored, options).flatMap((cell) => bundlesOf(graph, cell, base, options));
+  const id = (b: Bundle): string => `${b.cell.group.id}\n${b.cell.layers.join("\n")}`;
+  ranking.sort((a, b) => a.price - b.price || (id(a) < id(b) ? -1 : id(a) > id(b) ? 1 : a.index - b.index));
+
+  const chosen = new Map<Cell, { atoms: number[]; ranks: number[]; dead: number }>();
+  let removed = 0;
+  let dead = 0;
+  ranking.forEach((bundle, rank) => {
+    const counted = removed - dead;
+    const size = bundle.atoms.length - bundle.dead;
+    const fits = size === 0 || (count > 0 && (counted === 0 || counted + size / 2 <= count));
+    const entry = chosen.get(bundle.cell) ?? { atoms: [], ranks: [], dead: 0 };
+    if (!fits || entry.ranks.length !== bundle.index) return;
+    entry.atoms.push(...bundle.atoms);
+    entry.ranks.push(rank + 1);
+    entry.dead += bundle.dead;
+    chosen.set(bundle.cell, entry);
+    removed += bundle.atoms.length;
+    dead += bundle.dead;
+  });
+
+  const byGroup = new Map<Group, number[]>();
+  const ledger: FilterCut[] = [];
+  for (const [cell, { atoms, ranks, dead: gone }] of chosen) {
+    byGroup.set(cell.group, [...(byGroup.get(cell.group) ?? []), ...atoms]);
+    const channels = [...atoms].sort((a, b) => a - b);
+    ledger.push({
+      group: cell.group.id,
+      layers: cell.layers,
+      channels,
+      scores: channels.map((a) => cell.scores[a]!),
+      width: [cell.width, cell.width - atoms.length],
+      ranks,
+      dead: gone,
+    });
+  }
+  return { cuts: [...byGroup].map(([group, atoms]) => ({ group, atoms })), ledger, removed, dead };
+}

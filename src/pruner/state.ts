@@ -1,0 +1,57 @@
+import type { Graph } from "../model/types.js";
+import type { Figures, LedgerEntry } from "./ledger.js";
+import type { Rung } from "./budget.js";
+
+/** A network that the run accepted, with the name of its file in the run folder. */
+export interface Snapshot extends Rung {
+  readonly graph: string;
+}
+
+/** A fine-tuned candidate for the result. */
+export interface FinalTry {
+  readonly of: number;
+  readonly graph: string;
+  readonly figures: Figures;
+  readonly within: boolean;
+}
+
+/**
+ * Everything a run has decided. The next step is a function of this state, the stored graphs, the data and the
+ * options; nothing else is remembered. Random numbers are drawn from (seed, number of the step).
+ */
+export interface PruneState {
+  readonly format: 1;
+  /** Hash of model, data and options: a run is resumed only with the same. */
+  readonly key: string;
+  readonly phase: "filters" | "layers" | "final" | "done";
+  readonly augment: "none" | "shift-flip";
+  readonly dense: Figures;
+  /** Stage 1: next iteration, current share, failures so far. */
+  readonly filters: { readonly t: number; readonly rho0: number; readonly failures: number };
+  /** Stage 2. */
+  readonly layers: { readonly removed: number; readonly rejectsInRow: number; readonly essential: readonly string[] };
+  /** Accepted networks, the dense one (step 0) first. */
+  readonly accepted: readonly Snapshot[];
+  readonly tries: readonly FinalTry[];
+  readonly ledger: readonly LedgerEntry[];
+  /** Why stage 1 and stage 2 ended, for people. */
+  readonly ends: { readonly filters?: string; readonly layers?: string };
+}
+
+/** The network that the next step starts from. */
+export function current(state: PruneState): Snapshot {
+  return state.accepted[state.accepted.length - 1]!;
+}
+
+/** Stores an accepted network and makes it the current one; its step is the last of the ledger. */
+export async function accept(
+  state: PruneState,
+  context: { store: { putGraph(name: string, graph: Graph): Promise<void> } },
+  graph: Graph,
+  figures: Figures,
+): Promise<PruneState> {
+  const step = state.ledger.length;
+  const name = `step-${String(step).padStart(3, "0")}`;
+  await context.store.putGraph(name, graph);
+  return { ...state, accepted: [...state.accepted, { step, figures, graph: name }] };
+}
