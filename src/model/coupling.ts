@@ -1,28 +1,101 @@
-import type { TensorType } from "./types.js";
+import { createHash } from "node:crypto";
+import { IdapError } from "../model/errors.js";
+import { listDataFiles } from "./bytes.js";
+import { cifar } from "./formats/cifar.js";
+import { idx } from "./formats/idx.js";
+import { numpy } from "./formats/numpy.js";
+import { raw } from "./formats/raw.js";
+import { describeNormalisation, affineOf } from "./normalize.js";
+import { stratify } from "./split.js";
+import type { DataFormat, DataSet, LoadOptions, RawData, Samples } from "./types.js";
+import { SplitView } from "./view.js";
 
-/** An axis of an operand of the node whose rule is running. */
-export interface AxisRef {
-  readonly tensor: string;
-  readonly axis: number;
-}
+/** In the order in which a folder is tried: what is told by magic numbers or a description before what has names only. */
+export const DATA_FORMATS: readonly DataFormat[] = [raw, idx, numpy, cifar];
+
+const EMPTY: Samples = { count: 0, shape: [], values: new Uint8Array(0), labels: null };
 
 /**
- * What an operator's `couple` rule sees. An axis that a rule does not mention is frozen by that node.
- * Negative axes count from the end.
+ * Reads a data set from a folder (or a single .npz or description file).
+ *
+ * The training files give train and validation, split by class and seed; calibration is a part of train; the test
+ * files are left alone. A data set with test files only has empty train, validation and calibration splits.
  */
-export interface Coupling {
-  readonly inputTypes: readonly TensorType[];
-  readonly outputTypes: readonly TensorType[];
-  input(i: number, axis: number): AxisRef;
-  output(i: number, axis: number): AxisRef;
-  /** These axes have the same extent and index i of one is index i of every other. */
-  tie(...axes: AxisRef[]): void;
-  /** Index i of `a` is index `map(i)` of `b`, for every i of `a`: repeats, offsets, blocks. */
-  tieMap(a: AxisRef, b: AxisRef, map: (i: number) => number): void;
-  /** All indices of each block of `blocks` equal runs of `a` live or die as one. */
-  block(a: AxisRef, blocks: number): void;
-  /** This node does not mind cuts here and relates the axis to nothing else. */
-  free(a: AxisRef): void;
-  /** No index of this axis may be cut; `reason` completes "cannot be cut because ...". */
-  freeze(a: AxisRef, reason: string): void;
+export async function loadData(path: string, options: LoadOptions): Promise<DataSet> {
+  const fraction = options.validationFraction ?? 0.2;
+  if (!(fraction > 0 && fraction < 1)) {
+    throw new IdapError("E_OPTION", `the validation fraction must lie between 0 and 1, got ${fraction}`);
+  }
+  const { format, data } = await readRaw(path, options);
+  const part = data.train ?? EMPTY;
+  const indices = stratify(part.count, part.labels, {
+    seed: options.seed,
+    validationFraction: fraction,
+    calibrationCount: options.calibrationCount ?? 1024,
+  });
+  const normalise = options.normalize ?? { kind: "none" };
+  const like = data.train ?? data.test!;
+  const affine = affineOf(data, like, normalise);
+  const view = (name: string, list: Int32Array): SplitView =>
+    new SplitView(name, data.train ?? { ...EMPTY, shape: like.shape }, list, data.classes, affine);
+  const test = data.test && new SplitView("test", data.test, range(data.test.count), data.classes, affine);
+  return {
+    train: view("train", indices.train),
+    validation: view("validation", indices.validation),
+    calibration: view("calibration", indices.calibration),
+    test,
+    description:
+      `${format.name}: ${indices.train.length} train, ${indices.validation.length} validation, ` +
+      `${test?.count ?? 0} test samples of [${like.shape.join(", ")}], ` +
+      `${data.classes > 0 ? `${data.classes} classes` : "no labels"}, ${describeNormalisation(normalise)}`,
+    hash: hashOf(data),
+  };
+}
+
+async function readRaw(path: string, options: LoadOptions): Promise<{ format: DataFormat; data: RawData }> {
+  const files = await listDataFiles(path);
+  const formats = options.format === undefined ? DATA_FORMATS : [formatNamed(options.format)];
+  for (const format of formats) {
+    const found = format.detect(files);
+    if (found.length > 0) return { format, data: await format.read(found, { classes: options.classes }) };
+  }
+  const looked = formats.map((f) => f.summary).join("; ");
+  throw new IdapError(
+    "E_DATA_EMPTY",
+    `${path} holds no data that is understood${files.length === 0 ? " (it is empty)" : ` among its ${files.length} files`}`,
+    `Needed is one of: ${looked}.`,
+  );
+}
+
+function formatNamed(name: string): DataFormat {
+  const format = DATA_FORMATS.find((f) => f.name === name);
+  if (format !== undefined) return format;
+  throw new IdapError(
+    "E_OPTION",
+    `there is no data format named ${name}`,
+    `These exist: ${DATA_FORMATS.map((f) => f.name).join(", ")}.`,
+  );
+}
+
+function range(n: number): Int32Array {
+  return Int32Array.from({ length: n }, (_, i) => i);
+}
+
+function hashOf(data: RawData): string {
+  const hash = createHash("sha256");
+  for (const [name, part] of [
+    ["train", data.train],
+    ["test", data.test],
+  ] as const) {
+    if (part === null) continue;
+    hash.update(`${name} ${part.count} [${part.shape.join(",")}] ${part.values.constructor.name}\n`);
+    hash.update(bytesOf(part.values));
+    if (part.labels !== null) hash.update(bytesOf(part.labels));
+  }
+  hash.update(`${data.classes} ${data.scale} ${data.zeroPoint}`);
+  return hash.digest("hex");
+}
+
+function bytesOf(a: Uint8Array | Int8Array | Float32Array | Int32Array): Uint8Array {
+  return new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
 }
