@@ -39,6 +39,10 @@ export default tseslint.config(
       "@typescript-eslint/no-unsafe-return": "off",
       // `async` states an interface; a method may have nothing to wait for.
       "@typescript-eslint/require-await": "off",
+      // Our interfaces are implemented by closures and by classes whose methods are passed bound.
+      "@typescript-eslint/unbound-method": "off",
+      // The generated TFLite schema numbers its operators; a file may hold numbers that the enum does not know.
+      "@typescript-eslint/no-unsafe-enum-comparison": "off",
       eqeqeq: ["error", "always", { null: "ignore" }],
       "no-console": "off",
       "prefer-const": "error",
