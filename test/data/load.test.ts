@@ -39,6 +39,9 @@ describe("CIFAR-10", () => {
     const other = await loadData(folderWith({ "data_batch_1.bin": cifarFile([0, 2]) }), { seed });
     expect(packed.hash).toBe(plain.hash);
     expect(other.hash).not.toBe(plain.hash);
+    const pixel = cifarFile([0, 1]);
+    pixel[4000]! ^= 1;
+    expect((await loadData(folderWith({ "data_batch_1.bin": pixel }), { seed })).hash).not.toBe(plain.hash);
   });
 
   test("a cut file and a label outside the classes are told with their numbers", async () => {
