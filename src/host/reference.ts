@@ -1,18 +1,10 @@
 /** The oracle: every operator's naive f64 evaluation, one node after another. */
 import type { NdArray } from "../model/define-op.js";
+import { fromDoubles, toDoubles } from "../model/doubles.js";
 import { IdapError } from "../model/errors.js";
 import { tensorOf } from "../model/graph.js";
 import { getOp } from "../model/ops/index.js";
-import {
-  allocate,
-  shapeAt,
-  type Dtype,
-  type Graph,
-  type TensorData,
-  type TensorRecord,
-  type TensorType,
-  type TensorValue,
-} from "../model/types.js";
+import { shapeAt, type Graph, type TensorRecord, type TensorValue } from "../model/types.js";
 import type { Executor } from "./executor-types.js";
 import { batchOf } from "./inputs.js";
 
@@ -79,21 +71,8 @@ export class ReferenceExecutor implements Executor {
   }
 
   private value(name: string, values: ReadonlyMap<string, NdArray>): TensorValue {
-    const { type }: { type: TensorType } = tensorOf(this.graph, name);
+    const { type } = tensorOf(this.graph, name);
     const { data, shape } = values.get(name)!;
     return { data: fromDoubles(data, type.dtype), shape, dtype: type.dtype };
   }
-}
-
-/** Values of any dtype as doubles; i64 beyond 2^53 would round, which no model of ours holds. */
-export function toDoubles(data: TensorData): Float64Array {
-  return data instanceof BigInt64Array ? Float64Array.from(data, Number) : Float64Array.from(data);
-}
-
-/** Doubles rounded to a dtype. */
-export function fromDoubles(data: Float64Array, dtype: Dtype): TensorData {
-  const out = allocate(dtype, data.length);
-  if (out instanceof BigInt64Array) data.forEach((v, i) => (out[i] = BigInt(Math.trunc(v))));
-  else out.set(data);
-  return out;
 }

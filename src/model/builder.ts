@@ -21,12 +21,12 @@ export class GraphBuilder {
 
   constructor(private readonly graphName: string) {}
 
-  /** Declares an input port and returns its tensor, which has the same name. */
-  input(name: string, type: TensorType): string {
-    if (this.tensors.has(name)) throw new IdapError("E_NAME", `the input "${name}" has the name of another tensor`);
-    this.tensors.set(name, { name, type });
-    this.inputs.push({ name, tensor: name });
-    return name;
+  /** Declares an input port and returns its tensor, which has the same name unless another is given. */
+  input(name: string, type: TensorType, tensor: string = name): string {
+    if (this.tensors.has(tensor)) throw new IdapError("E_NAME", `the input "${name}" has the name of another tensor`);
+    this.tensors.set(tensor, { name: tensor, type });
+    this.inputs.push({ name, tensor });
+    return tensor;
   }
 
   /** Adds a constant and returns its name, with a suffix where `name` is taken. */

@@ -1,0 +1,363 @@
+/**
+ * Moves transposes towards the outputs and cancels them.
+ *
+ * One walk over the nodes. A transpose emits nothing: its output becomes a view (tensor, permutation). Operators that do
+ * not mind the order of axes run on the viewed tensors with their attributes permuted, and their output is a view again;
+ * the others get a real transpose in front, made once for each (tensor, permutation). A network whose every convolution
+ * is wrapped as transpose, conv2d, transpose ends with transposes at its interface only.
+ */
+import { consumersOf } from "../graph.js";
+import { GraphBuilder } from "../builder.js";
+import { reshapeTarget } from "../ops/shared/broadcast.js";
+import { inversePerm } from "../ops/transpose.js";
+import {
+  sizeOf,
+  type Attrs,
+  type Graph,
+  type Node,
+  type Quantisation,
+  type Shape,
+  type TensorData,
+  type TensorType,
+} from "../types.js";
+import { removeDeadNodes } from "./dead-nodes.js";
+import { composePerm, flatMap, identityPerm, isIdentity, keepsOrder, permuteData, relativePerm, type View } from "./layout-view.js";
+
+/** A graph that computes the same with as few inner transposes as the operators allow. */
+export function cancelTransposes(graph: Graph): Graph {
+  if (!graph.nodes.some((n) => n.op === "transpose")) return graph;
+  return removeDeadNodes(new Mover(graph).run());
+}
+
+const UNARY = new Set(["relu", "relu6", "sigmoid"]);
+const REDUCE = new Set(["reduce_mean", "reduce_max", "reduce_sum"]);
+
+interface Constant {
+  readonly type: TensorType;
+  readonly data: TensorData;
+  readonly quant?: Quantisation;
+}
+
+class Mover {
+  private readonly builder: GraphBuilder;
+  private readonly views = new Map<string, View>();
+  private readonly constants = new Map<string, Constant>();
+  /** `tensor|perm` → the tensor that is its transpose. */
+  private readonly transposed = new Map<string, string>();
+  /** Reshapes in the new graph: output → input, so that one that this pass adds behind another replaces it. */
+  private readonly reshaped = new Map<string, string>();
+  private readonly constantNames = new Map<string, string>();
+
+  constructor(private readonly graph: Graph) {
+    this.builder = new GraphBuilder(graph.name);
+    for (const [name, { type, data, quant }] of graph.tensors) {
+      if (data) this.constants.set(name, { type, data, ...(quant && { quant }) });
+    }
+  }
+
+  run(): Graph {
+    const consumers = consumersOf(this.graph);
+    for (const port of this.graph.inputs) {
+      const { type, quant } = this.graph.tensors.get(port.tensor)!;
+      this.builder.input(port.name, type, port.tensor);
+      if (quant) this.builder.annotate(port.tensor, quant);
+      this.views.set(port.tensor, { tensor: port.tensor, perm: identityPerm(type.shape.length) });
+    }
+    for (const port of this.graph.inputs) {
+      // Transposed at once where a transpose waits behind element-wise work: that work then runs in the inner layout.
+      const perm = this.waitingPerm(port.tensor, consumers);
+      if (perm) this.views.set(port.tensor, { tensor: this.present(port.tensor, perm), perm: inversePerm(perm) });
+    }
+    for (const node of this.graph.nodes) {
+      if (!this.move(node)) this.emit(node, node.inputs.map((name) => this.plain(name)), node.attrs, null);
+    }
+    for (const port of this.graph.outputs) this.builder.output(this.plain(port.tensor), port.name);
+    return this.builder.build();
+  }
+
+  /** Runs a node on viewed tensors if its operator allows; false when it needs its inputs as the source has them. */
+  private move(node: Node): boolean {
+    if (node.op === "transpose") return this.moveTranspose(node);
+    if (UNARY.has(node.op)) return this.moveUnary(node);
+    if (node.op === "add" || node.op === "mul") return this.moveBinary(node);
+    if (node.op === "concat") return this.moveConcat(node);
+    if (node.op === "reshape") return this.moveReshape(node);
+    if (node.op === "dense" || node.op === "batch_norm") return this.moveChannels(node);
+    const view = this.views.get(node.inputs[0]!);
+    if (!view || view.flat || isIdentity(view.perm)) return false;
+    if (REDUCE.has(node.op)) return this.moveReduce(node, view);
+    const spread = (list: readonly number[]): number[] => relativePerm(list, view.perm);
+    switch (node.op) {
+      case "softmax":
+        return this.emit(node, [view.tensor], { axis: view.perm[node.attrs.axis as number]! }, view.perm);
+      case "pad": {
+        const { before, after, value } = node.attrs as { before: number[]; after: number[]; value: number };
+        return this.emit(node, [view.tensor], { before: spread(before), after: spread(after), value }, view.perm);
+      }
+      case "slice": {
+        const { begin, size } = node.attrs as { begin: number[]; size: number[] };
+        return this.emit(node, [view.tensor], { begin: spread(begin), size: spread(size) }, view.perm);
+      }
+      default:
+        return false;
+    }
+  }
+
+  private moveTranspose(node: Node): boolean {
+    const [input] = node.inputs as [string];
+    const [output] = node.outputs as [string];
+    const perm = node.attrs.perm as number[];
+    const constant = this.constants.get(input);
+    if (constant) {
+      const { type, data } = constant;
+      const shape = perm.map((p) => type.shape[p]!);
+      this.constants.set(output, { type: { ...type, shape }, data: permuteData(data, type.dtype, type.shape, perm) });
+      return true;
+    }
+    let view = this.views.get(input)!;
+    if (view.flat) view = { tensor: this.plain(input), perm: identityPerm(perm.length) };
+    this.views.set(output, { tensor: view.tensor, perm: composePerm(view.perm, perm) });
+    return true;
+  }
+
+  private moveUnary(node: Node): boolean {
+    const view = this.views.get(node.inputs[0]!);
+    if (!view || (!view.flat && isIdentity(view.perm))) return false;
+    this.emit(node, [view.tensor], node.attrs, view.perm);
+    if (view.flat) this.views.set(node.outputs[0]!, { ...this.views.get(node.outputs[0]!)!, flat: view.flat });
+    return true;
+  }
+
+  /** Constants are permuted; the others are brought to the permutation that costs least. */
+  private moveBinary(node: Node): boolean {
+    const rank = this.graph.tensors.get(node.outputs[0]!)!.type.shape.length;
+    const variable = node.inputs.filter((name) => !this.constants.has(name));
+    if (variable.some((name) => this.typeOf(name).shape.length !== rank)) return false;
+    const perm = this.cheapestPerm(variable);
+    if (!perm) return false;
+    const inputs = node.inputs.map((name) => {
+      return this.constants.has(name) ? this.permutedOperand(name, perm) : this.brought(name, perm);
+    });
+    return this.emit(node, inputs, node.attrs, perm);
+  }
+
+  private moveConcat(node: Node): boolean {
+    const perm = this.cheapestPerm(node.inputs.filter((name) => !this.constants.has(name)));
+    if (!perm) return false;
+    const inverse = inversePerm(perm);
+    const inputs = node.inputs.map((name) => {
+      return this.constants.has(name) ? this.constant(name, inverse) : this.brought(name, perm);
+    });
+    return this.emit(node, inputs, { axis: perm[node.attrs.axis as number]! }, perm);
+  }
+
+  private moveReduce(node: Node, { tensor, perm }: View): boolean {
+    const { axes, keepDims } = node.attrs as { axes: number[]; keepDims: boolean };
+    const moved = axes.map((axis) => perm[axis]!).sort((a, b) => a - b);
+    let result: readonly number[] = perm;
+    if (!keepDims) {
+      const left = identityPerm(perm.length).filter((axis) => !moved.includes(axis));
+      result = perm.filter((p) => !moved.includes(p)).map((p) => left.indexOf(p));
+    }
+    return this.emit(node, [tensor], { ...node.attrs, axes: moved }, result);
+  }
+
+  private moveReshape(node: Node): boolean {
+    const [input] = node.inputs as [string];
+    const view = this.views.get(input);
+    if (!view || view.flat || isIdentity(view.perm)) return false;
+    const held = this.builder.typeOf(view.tensor);
+    if (keepsOrder(held.shape, view.perm, held.batchAxis)) return this.emit(node, [view.tensor], node.attrs, null);
+    const out = this.graph.tensors.get(node.outputs[0]!)!.type;
+    const flattens = out.shape.length === 2 && out.batchAxis === held.batchAxis && view.perm[0] === 0;
+    if (!flattens || held.shape[0] !== out.shape[0] || (held.batchAxis ?? 0) !== 0) return false;
+    this.emit(node, [view.tensor], node.attrs, null);
+    const [output] = node.outputs as [string];
+    const flat = {
+      inner: reshapeTarget(held),
+      perm: view.perm,
+      target: reshapeTarget(out),
+      map: flatMap(held.shape, view.perm),
+    };
+    this.views.set(output, { ...this.views.get(output)!, flat });
+    return true;
+  }
+
+  /** dense and batch_norm work on the last axis: they pass a view that leaves it last, and permute their rows for a flat one. */
+  private moveChannels(node: Node): boolean {
+    const view = this.views.get(node.inputs[0]!);
+    if (!view) return false;
+    const rest = node.inputs.slice(1);
+    if (view.flat) {
+      const { map } = view.flat;
+      const permuted = node.op === "dense" ? rest.slice(0, 1) : rest;
+      if (permuted.some((name) => !this.constants.has(name))) return false;
+      const rows = permuted.map((name) => this.permutedRows(name, map));
+      this.emit(node, [view.tensor, ...rows, ...rest.slice(rows.length).map((n) => this.plain(n))], node.attrs, null);
+      if (node.op === "batch_norm") {
+        this.views.set(node.outputs[0]!, { ...this.views.get(node.outputs[0]!)!, flat: view.flat });
+      }
+      return true;
+    }
+    const last = view.perm.length - 1;
+    if (isIdentity(view.perm) || view.perm[last] !== last) return false;
+    return this.emit(node, [view.tensor, ...rest.map((name) => this.plain(name))], node.attrs, view.perm);
+  }
+
+  /** Adds a node; its outputs are views by `perm` (null: as they are). Always true, for `return this.emit(...)`. */
+  private emit(node: Node, inputs: readonly string[], attrs: Attrs, perm: readonly number[] | null): true {
+    const outputs = this.builder.node(node.op, inputs, attrs, { name: node.name, outputs: node.outputs });
+    outputs.forEach((tensor, i) => {
+      const source = node.outputs[i]!;
+      const view = { tensor, perm: perm ?? identityPerm(this.builder.typeOf(tensor).shape.length) };
+      this.views.set(source, view);
+      if (node.op === "reshape") this.reshaped.set(tensor, inputs[0]!);
+      const { quant } = this.graph.tensors.get(source)!;
+      if (quant) this.builder.annotate(tensor, quant.axis === null ? quant : { ...quant, axis: view.perm[quant.axis]! });
+    });
+    return true;
+  }
+
+  /** The source tensor as it is, in the new graph. */
+  private plain(name: string): string {
+    const view = this.views.get(name);
+    if (!view) return this.constant(name, null);
+    if (!view.flat) return this.present(view.tensor, view.perm);
+    const { inner, perm, target } = view.flat;
+    const key = `${view.tensor}|flat|${perm}`;
+    const known = this.transposed.get(key);
+    if (known !== undefined) return known;
+    const [image] = this.builder.node("reshape", [view.tensor], { shape: inner }, { name: `${view.tensor}/unflatten` });
+    const [turned] = this.builder.node("transpose", [image!], { perm }, { name: `${view.tensor}/transpose` });
+    const [result] = this.builder.node("reshape", [turned!], { shape: target }, { name: `${view.tensor}/flatten` });
+    this.transposed.set(key, result!);
+    return result!;
+  }
+
+  /** transpose(tensor, perm), as a reshape where no element moves. */
+  private present(tensor: string, perm: readonly number[]): string {
+    if (isIdentity(perm)) return tensor;
+    const key = `${tensor}|${perm}`;
+    const known = this.transposed.get(key);
+    if (known !== undefined) return known;
+    const type = this.builder.typeOf(tensor);
+    let result: string;
+    if (keepsOrder(type.shape, perm, type.batchAxis)) {
+      const shape = perm.map((p) => (p === type.batchAxis ? -1 : type.shape[p]!));
+      const source = this.reshaped.get(tensor) ?? tensor;
+      result = this.builder.node("reshape", [source], { shape }, { name: `${tensor}/reshape` })[0]!;
+      this.reshaped.set(result, source);
+    } else {
+      result = this.builder.node("transpose", [tensor], { perm: [...perm] }, { name: `${tensor}/transpose` })[0]!;
+    }
+    this.transposed.set(key, result);
+    this.transposed.set(`${result}|${inversePerm(perm)}`, tensor);
+    return result;
+  }
+
+  /** A tensor whose transpose by `perm` is the source tensor. */
+  private brought(name: string, perm: readonly number[]): string {
+    const view = this.views.get(name)!;
+    if (view.flat) return this.present(this.plain(name), inversePerm(perm));
+    return this.present(view.tensor, relativePerm(view.perm, perm));
+  }
+
+  /** The permutation among the operands' that needs the fewest moved elements; null when none is permuted. */
+  private cheapestPerm(names: readonly string[]): readonly number[] | null {
+    const views = names.map((name) => this.views.get(name)!);
+    let best: readonly number[] | null = null;
+    let least = Infinity;
+    for (const { perm, flat } of views) {
+      if (flat || isIdentity(perm)) continue;
+      const cost = this.costOf(views, perm);
+      if (cost < least) [best, least] = [perm, cost];
+    }
+    if (!best) return null;
+    // On a tie the permuted layout wins: permuted tensors come from operators that work in the inner layout.
+    return this.costOf(views, identityPerm(best.length)) < least ? null : best;
+  }
+
+  private costOf(views: readonly View[], wanted: readonly number[]): number {
+    let cost = 0;
+    for (const { tensor, perm } of views) {
+      const { shape, batchAxis } = this.builder.typeOf(tensor);
+      const r = relativePerm(perm, wanted);
+      if (!keepsOrder(shape, r, batchAxis) && !this.transposed.has(`${tensor}|${r}`)) cost += sizeOf(shape);
+    }
+    return cost;
+  }
+
+  private typeOf(name: string): TensorType {
+    return this.graph.tensors.get(name)!.type;
+  }
+
+  /** A constant in the new graph, permuted unless `perm` is null; equal requests share it. */
+  private constant(name: string, perm: readonly number[] | null): string {
+    const { type, data, quant } = this.constants.get(name)!;
+    const same = !perm || isIdentity(perm);
+    return this.shared(`${name}|${same ? "" : perm}`, name, () => {
+      if (same) return { type, data, ...(quant && { quant }) };
+      const shape = perm.map((p) => type.shape[p]!);
+      return { type: { ...type, shape }, data: permuteData(data, type.dtype, type.shape, perm) };
+    });
+  }
+
+  /** An operand of a broadcast under `perm`: leading axes are added, permuted, and dropped again where they are 1. */
+  private permutedOperand(name: string, perm: readonly number[]): string {
+    const { type, data } = this.constants.get(name)!;
+    if (sizeOf(type.shape) === 1) return this.constant(name, null);
+    return this.shared(`${name}|broadcast|${perm}`, name, () => {
+      const full = [...new Array<number>(perm.length - type.shape.length).fill(1), ...type.shape];
+      const inverse = inversePerm(perm);
+      let shape: Shape = inverse.map((p) => full[p]!);
+      const values = permuteData(data, type.dtype, full, inverse);
+      while (shape[0] === 1) shape = shape.slice(1);
+      return { type: { ...type, shape }, data: values };
+    });
+  }
+
+  /** A constant whose row (or element) map[j] is row j of the source. */
+  private permutedRows(name: string, map: Int32Array): string {
+    const { type, data } = this.constants.get(name)!;
+    return this.shared(`${name}|rows|${map.join()}`, name, () => {
+      const run = data.length / map.length;
+      const out = data.slice();
+      map.forEach((to, j) => out.set(data.subarray(j * run, (j + 1) * run) as never, to * run));
+      return { type, data: out };
+    });
+  }
+
+  private shared(key: string, name: string, make: () => Constant): string {
+    const known = this.constantNames.get(key);
+    if (known !== undefined) return known;
+    const { type, data, quant } = make();
+    const result = this.builder.constant(name, type.dtype, type.shape, data, quant);
+    this.constantNames.set(key, result);
+    return result;
+  }
+
+  /** The permutation of a transpose that `tensor` reaches through element-wise work alone, if all of it waits for one. */
+  private waitingPerm(tensor: string, consumers: ReadonlyMap<string, Node[]>): readonly number[] | null {
+    let found: readonly number[] | null = null;
+    const queue = [tensor];
+    for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+      for (const node of consumers.get(name) ?? []) {
+        if (node.op === "transpose") {
+          const perm = node.attrs.perm as number[];
+          if (found && `${found}` !== `${perm}`) return null;
+          found = perm;
+        } else if (this.isElementwise(node)) {
+          queue.push(node.outputs[0]!);
+        } else {
+          return null;
+        }
+      }
+    }
+    return found && !isIdentity(found) ? found : null;
+  }
+
+  private isElementwise(node: Node): boolean {
+    if (UNARY.has(node.op) || node.op === "pad") return true;
+    return (node.op === "add" || node.op === "mul") && node.inputs.some((name) => this.constants.has(name));
+  }
+}
