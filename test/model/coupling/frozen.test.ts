@@ -32,3 +32,14 @@ test("an axis that is reduced over cannot be cut", () => {
   const graph = net.build(net.dense(sum, 2));
   expect(analyzeCoupling(graph).groups.some((g) => g.axes.some((a) => a.tensor === x && a.axis === 1))).toBe(false);
 });
+
+test("what is frozen stays frozen when it is later added to something free", () => {
+  const net = new Net(new Random(16));
+  const x = net.input([5]);
+  const free = net.relu(net.dense(x, 4));
+  const fixed = net.op("softmax", [net.dense(x, 4)], { axis: 1 });
+  const sum = net.add(free, fixed);
+  const graph = net.build(net.dense(sum, 2));
+  const group = analyzeCoupling(graph).frozen.find((g) => g.axes.some((a) => a.tensor === sum && a.axis === 1))!;
+  expect(group.atoms.every((a) => a.frozen?.includes("softmax"))).toBe(true);
+});
