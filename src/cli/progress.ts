@@ -7,6 +7,9 @@ export interface ProgressEvent {
   readonly total: number;
   /** Anything worth seeing while waiting, for example "loss 0.41, 830 images/s". */
   readonly detail?: string;
+  /** Share of the whole work that is done and seconds left, where the work itself knows better than this stage does. */
+  readonly fraction?: number;
+  readonly etaSeconds?: number | null;
 }
 
 export type OnProgress = (event: ProgressEvent) => void;
@@ -78,15 +81,20 @@ export class Progress {
   }
 
   private line(event: ProgressEvent, seconds: number): string {
-    const parts = [event.stage];
-    if (event.total > 0) {
-      parts[0] += ` ${event.done}/${event.total}`;
+    const { stage, done, total, detail, fraction, etaSeconds } = event;
+    const parts = [total > 0 ? `${stage} ${done}/${total}` : stage];
+    if (fraction !== undefined) {
+      parts.unshift(
+        `${Math.floor(100 * fraction)
+          .toString()
+          .padStart(2)} %`,
+      );
+      if (etaSeconds != null) parts.push(`${clock(etaSeconds)} left`);
+    } else if (total > 0 && done > 0 && seconds > 0.5 && done / total >= 0.01) {
       // An estimate from less than half a second or one per cent is noise.
-      if (event.done > 0 && seconds > 0.5 && event.done / event.total >= 0.01) {
-        parts.push(`${clock((seconds * (event.total - event.done)) / event.done)} left`);
-      }
+      parts.push(`${clock((seconds * (total - done)) / done)} left`);
     }
-    if (event.detail !== undefined && event.detail !== "") parts.push(event.detail);
+    if (detail !== undefined && detail !== "") parts.push(detail);
     return parts.join(", ");
   }
 }

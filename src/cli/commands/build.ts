@@ -1,0 +1,181 @@
+import type { BuildOptions } from "../../build/types.js";
+import { IdapError } from "../../model/errors.js";
+import { describeEntry } from "../../pruner/ledger.js";
+import { defineCommand, EXIT } from "../command.js";
+import { DATA_OPTIONS, loadOptions, SEED_OPTION, THREADS_OPTION } from "../options.js";
+import { renderBuild } from "../render-build.js";
+import type { Values } from "../spec.js";
+
+const OPTIONS = [
+  {
+    name: "target",
+    kind: "string",
+    value: "name",
+    default: "wasm",
+    summary: "What to emit for: a name in targets",
+  },
+  ...DATA_OPTIONS,
+  {
+    name: "device",
+    kind: "string",
+    value: "name[=ms]",
+    summary:
+      "Device profile that predicts times: a name in targets/devices or the path of a profile; with =ms pruning stops when the predicted time is inside",
+    defaultText: "the target's",
+  },
+  {
+    name: "macs",
+    kind: "number",
+    value: "share",
+    above: 0,
+    below: 1,
+    summary: "Stop pruning when this share of the multiply-accumulates is left",
+  },
+  {
+    name: "max-drop",
+    kind: "number",
+    value: "points",
+    min: 0,
+    max: 100,
+    default: 1,
+    summary: "Accuracy that pruning may cost, in points on the validation split",
+  },
+  {
+    name: "one-shot",
+    kind: "flag",
+    summary: "Recover without training: statistics and compensation only",
+  },
+  {
+    name: "criterion",
+    kind: "string",
+    value: "name",
+    default: "divergence",
+    summary: "What ranks the channels: divergence, or a classical criterion to compare with",
+  },
+  {
+    name: "no-prune",
+    kind: "flag",
+    summary: "Emit the model as it is",
+  },
+  {
+    name: "executor",
+    kind: "string",
+    value: "name",
+    choices: ["wasm", "reference"],
+    default: "wasm",
+    summary: "What computes on the host: wasm, or reference (f64, slow)",
+  },
+  THREADS_OPTION,
+  {
+    name: "fast",
+    kind: "flag",
+    summary: "Use relaxed SIMD on the host where there is some: faster, but other machines may give other bytes",
+  },
+  SEED_OPTION,
+  {
+    name: "epochs",
+    kind: "integer",
+    value: "n",
+    min: 0,
+    max: 1000,
+    summary: "Epochs of the final fine-tuning",
+    defaultText: "6",
+  },
+  {
+    name: "runs",
+    kind: "integer",
+    value: "n",
+    min: 1,
+    default: 200,
+    summary: "Timed runs of the dense and of the pruned package",
+  },
+  {
+    name: "no-measure",
+    kind: "flag",
+    summary: "Time nothing; the build then makes no claim about measured speed",
+  },
+  {
+    name: "resume",
+    kind: "flag",
+    summary: "Continue an interrupted build; it ends at the same bytes",
+  },
+  {
+    name: "out",
+    kind: "string",
+    value: "folder",
+    default: "out/model",
+    summary: "Folder of the package",
+  },
+] as const;
+
+export const build = defineCommand(
+  {
+    name: "build",
+    summary: "Prune a model within an accuracy budget and emit it as a WebAssembly package",
+    about:
+      "Reads a model, removes channels (stage 1) and whole layers or branches (stage 2) with recovery training as long as the accuracy on a validation split stays within the budget, emits the result as an importable package, checks its numbers against the host, and times it against the dense model. A build that does not get faster or does not stay within the budget is refused with the reason and exit code 2.",
+    args: [{ name: "model", summary: "a model file (.onnx, .tflite, or a TF.js model.json)" }],
+    options: OPTIONS,
+    examples: [
+      "idap build resnet8.tflite --data cifar10 --max-drop 1.5 --out out/resnet8",
+      "idap build kws.tflite --no-prune --out out/kws",
+      "idap build net.onnx --data mnist --normalize unit --device node-generic=0.5",
+    ],
+  },
+  async ({ args, values, progress }) => {
+    const options = buildOptions(args[0]!, values);
+    // The compiler is large: it is loaded when it is needed.
+    const { build: run } = await import("../../build/index.js");
+    const result = await run({
+      ...options,
+      onProgress: progress.report,
+      onEntry: (entry) => progress.say(describeEntry(entry)),
+    });
+    return { json: result, text: renderBuild(result), exit: result.accepted ? EXIT.done : EXIT.refused };
+  },
+);
+
+/** Options of the library's `build` from those of the command line. */
+export function buildOptions(model: string, values: Values<typeof OPTIONS>): BuildOptions {
+  const device = parseDevice(values.device);
+  const target = {
+    ...(values.macs !== undefined && { macs: values.macs }),
+    ...(device.ms !== undefined && { ms: device.ms }),
+  };
+  const { seed, ...load } = loadOptions(values);
+  return {
+    model,
+    out: values.out,
+    target: values.target,
+    ...(device.name !== undefined && { device: device.name }),
+    ...(values.data !== undefined && { data: values.data }),
+    load,
+    seed,
+    prune: !values["no-prune"],
+    pruning: {
+      maxDrop: values["max-drop"],
+      criterion: values.criterion,
+      oneShot: values["one-shot"],
+      target,
+      ...(values.epochs !== undefined && { finalEpochs: values.epochs }),
+    },
+    executor: values.executor as "wasm" | "reference",
+    ...(values.threads !== undefined && { threads: values.threads }),
+    fast: values.fast,
+    resume: values.resume,
+    measure: !values["no-measure"],
+    runs: values.runs,
+  };
+}
+
+/** `node-generic=0.5` → the profile and the budget in milliseconds. */
+export function parseDevice(text: string | undefined): { name?: string; ms?: number } {
+  if (text === undefined) return {};
+  const at = text.lastIndexOf("=");
+  if (at < 0) return { name: text };
+  const ms = text.slice(at + 1).trim() === "" ? NaN : Number(text.slice(at + 1).replace(/ms$/, ""));
+  if (at === 0 || !Number.isFinite(ms) || ms <= 0) {
+    throw new IdapError("E_OPTION", `--device needs a name, or name=ms with ms above 0, got ${text}`);
+  }
+  return { name: text.slice(0, at), ms };
+}
