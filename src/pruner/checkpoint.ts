@@ -1,7 +1,7 @@
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { IdapError } from "../model/errors.js";
-import { loadGraph, saveGraph } from "../model/serialize.js";
+import { loadGraph, saveGraph, writeAtomically } from "../model/serialize.js";
 import type { Graph } from "../model/types.js";
 import type { PruneState } from "./state.js";
 
@@ -34,11 +34,19 @@ export function memoryStore(): RunStore {
   };
 }
 
+/** Tells a run folder from one that is not ours to empty. */
+const MARKER = "README.idap-run";
+
 /** A folder: `state.json` and one pair of files (`.json`, `.safetensors`) for each graph. */
 export async function folderStore(folder: string, options: { resume: boolean }): Promise<RunStore> {
   const stateFile = path.join(folder, "state.json");
+  const present: string[] = await readdir(folder).catch(() => []);
+  if (present.length > 0 && !present.includes(MARKER)) {
+    throw new IdapError("E_RUN_FOLDER", `${folder} is where the run would be kept, but it holds files that are not ours`, "Move them, or choose another --out.");
+  }
   if (!options.resume) await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
+  await writeAtomically(path.join(folder, MARKER), "Checkpoints of `idap build`; may be deleted when the build is done.\n");
   const base = (name: string): string => path.join(folder, name);
   return {
     async load() {
@@ -55,8 +63,7 @@ export async function folderStore(folder: string, options: { resume: boolean }):
       }
     },
     async save(state) {
-      await writeFile(`${stateFile}.tmp`, `${JSON.stringify(state, null, 1)}\n`);
-      await rename(`${stateFile}.tmp`, stateFile);
+      await writeAtomically(stateFile, `${JSON.stringify(state, null, 1)}\n`);
     },
     putGraph: (name, graph) => saveGraph(graph, base(name)),
     getGraph: (name) => loadGraph(base(name)),

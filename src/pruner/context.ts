@@ -1,7 +1,7 @@
 import { graphCost } from "../analyzer/cost.js";
 import { predictLatency } from "../analyzer/latency.js";
 import type { Split } from "../model/dataset.js";
-import { foldBatchNorm } from "../model/passes/fold-batch-norm.js";
+import { foldBatchNorm } from "../model/passes/index.js";
 import type { Graph } from "../model/types.js";
 import type { RunStore } from "./checkpoint.js";
 import type { Engine } from "./engine.js";
@@ -33,7 +33,7 @@ export function foldedGraph(graph: Graph): Graph {
 }
 
 /** Figures of a graph; batch norms count as folded, as the emitted network has them. */
-export function costFigures(graph: Graph, options: ResolvedOptions): Omit<Figures, "accuracy"> {
+export function costFigures(graph: Graph, options: Pick<ResolvedOptions, "profile" | "channelMultiple">): Omit<Figures, "accuracy"> {
   const folded = foldedGraph(graph);
   const cost = graphCost(folded);
   return {

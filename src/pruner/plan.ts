@@ -97,6 +97,19 @@ function cellsOf(graph: Graph, scored: readonly GroupScores[], options: PlanOpti
   return cells;
 }
 
+/** Whether every tensor keeps an index when these atoms go: a slice of a channel set may be cut away whole. */
+function leavesSomething(graph: Graph, group: Group, atoms: readonly number[]): boolean {
+  const lost = new Map<string, number>();
+  for (const id of atoms)
+    for (const { tensor, axis, indices } of group.atoms[id]!.members) {
+      const key = `${axis}:${tensor}`;
+      const n = (lost.get(key) ?? 0) + indices.length;
+      if (n >= graph.tensors.get(tensor)!.type.shape[axis]!) return false;
+      lost.set(key, n);
+    }
+  return true;
+}
+
 /** Sizes of a cell's steps: the first brings the width to a multiple of the step, within floor and share. */
 function stepSizes(cell: Cell, maxShareStep: number): number[] {
   const sizes: number[] = [];
@@ -121,6 +134,8 @@ function costOf(graph: Graph, options: PlanOptions): number {
 
 function bundlesOf(graph: Graph, cell: Cell, base: number, options: PlanOptions): Bundle[] {
   const sizes = stepSizes(cell, options.maxShareStep);
+  const taken = (): number => sizes.reduce((s, x) => s + x, 0);
+  while (sizes.length > 0 && !leavesSomething(graph, cell.group, cell.order.slice(0, taken()))) sizes.pop();
   if (sizes.length === 0) return [];
   const costAfter = (steps: number): number => {
     const n = sizes.slice(0, steps).reduce((s, x) => s + x, 0);
@@ -155,6 +170,7 @@ export function planCut(graph: Graph, scored: readonly GroupScores[], count: num
   const id = (b: Bundle): string => `${b.cell.group.id}\n${b.cell.layers.join("\n")}`;
   ranking.sort((a, b) => a.price - b.price || (id(a) < id(b) ? -1 : id(a) > id(b) ? 1 : a.index - b.index));
 
+  const byGroup = new Map<Group, readonly number[]>();
   const chosen = new Map<Cell, { atoms: number[]; ranks: number[]; dead: number }>();
   let removed = 0;
   let dead = 0;
@@ -164,6 +180,10 @@ export function planCut(graph: Graph, scored: readonly GroupScores[], count: num
     const fits = size === 0 || (count > 0 && (counted === 0 || counted + size / 2 <= count));
     const entry = chosen.get(bundle.cell) ?? { atoms: [], ranks: [], dead: 0 };
     if (!fits || entry.ranks.length !== bundle.index) return;
+    const { group } = bundle.cell;
+    const ofGroup = [...(byGroup.get(group) ?? []), ...bundle.atoms];
+    if (!leavesSomething(graph, group, ofGroup)) return;
+    byGroup.set(group, ofGroup);
     entry.atoms.push(...bundle.atoms);
     entry.ranks.push(rank + 1);
     entry.dead += bundle.dead;
@@ -172,10 +192,8 @@ export function planCut(graph: Graph, scored: readonly GroupScores[], count: num
     dead += bundle.dead;
   });
 
-  const byGroup = new Map<Group, number[]>();
   const ledger: FilterCut[] = [];
   for (const [cell, { atoms, ranks, dead: gone }] of chosen) {
-    byGroup.set(cell.group, [...(byGroup.get(cell.group) ?? []), ...atoms]);
     const channels = [...atoms].sort((a, b) => a - b);
     ledger.push({
       group: cell.group.id,

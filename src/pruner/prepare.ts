@@ -3,7 +3,8 @@ import { producersOf, weightNorms, type Producer } from "../analyzer/producers.j
 import { viewOf } from "../analyzer/view.js";
 import type { Executor } from "../host/executor-types.js";
 import type { Split } from "../model/dataset.js";
-import type { Graph, Node, Tensor } from "../model/types.js";
+import { insertBatchNorm } from "../model/passes/index.js";
+import type { Graph, Tensor } from "../model/types.js";
 
 /** Epsilon of inserted batch norms; small against the variances of real layers, far above f32 rounding of them. */
 const EPSILON = 1e-5;
@@ -36,56 +37,14 @@ export async function prepareForRecovery(graph: Graph, executor: Executor, calib
   let prepared = graph;
   if (targets.length > 0) {
     const flow = await measureFlow(graph, executor, calibration, { tensors: targets.map((p) => p.raw), samples });
-    prepared = insertNorms(graph, targets, (p) => {
-      const stats = flow.tensors.get(p.raw)!;
-      const variance = stats.meanSquare.map((q, c) => Math.max(0, q - stats.mean[c]! ** 2));
-      return { mean: stats.mean, variance };
+    const stats = targets.map((p) => {
+      const { mean, meanSquare } = flow.tensors.get(p.raw)!;
+      const variance = Float32Array.from(meanSquare, (q, c) => Math.max(0, q - mean[c]! ** 2));
+      return [p.raw, { mean: Float32Array.from(mean), variance }] as const;
     });
+    prepared = insertBatchNorm(graph, new Map(stats), { epsilon: EPSILON });
   }
   return unitFilters(prepared);
-}
-
-function insertNorms(
-  graph: Graph,
-  targets: readonly Producer[],
-  statsOf: (p: Producer) => { mean: Float64Array; variance: Float64Array },
-): Graph {
-  const tensors = new Map<string, Tensor>(graph.tensors);
-  const after = new Map<string, Node>();
-  const renamed = new Map<string, string>();
-  for (const p of targets) {
-    const { mean, variance } = statsOf(p);
-    const f32 = (a: Float64Array): Float32Array => Float32Array.from(a);
-    // The scale is computed from the variance as it is stored, so that both cancel.
-    const stored = f32(variance);
-    const operands = {
-      gamma: f32(Float64Array.from(stored, (v) => Math.sqrt(v + EPSILON))),
-      beta: f32(mean),
-      mean: f32(mean),
-      variance: stored,
-    };
-    const names = Object.entries(operands).map(([role, data]) => {
-      const name = `${p.node.name}/bn_${role}`;
-      tensors.set(name, { name, type: { dtype: "f32", shape: [p.channels], batchAxis: null }, data });
-      return name;
-    });
-    const output = `${p.raw}/bn`;
-    tensors.set(output, { name: output, type: graph.tensors.get(p.raw)!.type });
-    renamed.set(p.raw, output);
-    after.set(p.node.name, {
-      name: `${p.node.name}/bn`,
-      op: "batch_norm",
-      inputs: [p.raw, ...names],
-      outputs: [output],
-      attrs: { epsilon: EPSILON },
-    });
-  }
-  const nodes = graph.nodes.flatMap((node) => {
-    const read = { ...node, inputs: node.inputs.map((t) => renamed.get(t) ?? t) };
-    const norm = after.get(node.name);
-    return norm ? [read, norm] : [read];
-  });
-  return { ...graph, tensors, nodes };
 }
 
 /** Scales every filter in front of a batch norm to norm 1; see `prepareForRecovery`. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { producersOf } from "../analyzer/producers.js";
 import type { Split } from "../model/dataset.js";
 import { IdapError } from "../model/errors.js";
-import { graphToJson, toSafetensors } from "../model/serialize.js";
+import { graphToJson } from "../model/serialize.js";
 import type { Graph } from "../model/types.js";
 import type { RunStore } from "./checkpoint.js";
 import { costFigures, foldedGraph, mixSeed, type PruneContext } from "./context.js";
@@ -167,9 +167,7 @@ async function start(
 /** Hash of everything that a run depends on besides the program itself. */
 export function runKey(dense: Graph, data: PruneData, options: ResolvedOptions): string {
   const hash = createHash("sha256");
-  hash.update(JSON.stringify(graphToJson(dense)));
-  const constants = new Map([...dense.tensors].filter(([, t]) => t.data !== undefined));
-  hash.update(toSafetensors(constants));
+  hash.update(graphToJson(dense)); // holds the hash of the weights
   hash.update(data.hash);
   hash.update(`${data.train.count} ${data.validation.count} ${data.calibration.count}`);
   hash.update(JSON.stringify(Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1))));

@@ -1,6 +1,6 @@
 import type { Unit } from "../analyzer/units.js";
 import { GraphPatch } from "../model/patch.js";
-import { removeDeadNodes } from "../model/passes/dead-nodes.js";
+import { removeDeadNodes } from "../model/passes/index.js";
 import type { Graph } from "../model/types.js";
 
 /** The graph without a unit: whoever read its output reads the replacement. Nothing else changes. */

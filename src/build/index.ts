@@ -1,0 +1,3 @@
+export { build } from "./build.js";
+export { loadDevice, loadTarget } from "./targets.js";
+export type { BuildOptions, BuildProgress, BuildResult, TestReport } from "./types.js";

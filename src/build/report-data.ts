@@ -1,0 +1,103 @@
+import { graphCost } from "../analyzer/cost.js";
+import type { Measurement } from "../measure/measure.js";
+import { analyzeCoupling } from "../model/coupling.js";
+import type { DeviceProfile } from "../model/device-profile.js";
+import type { Graph } from "../model/types.js";
+import type { LedgerEntry } from "../pruner/ledger.js";
+import type { PruneResult } from "../pruner/prune.js";
+import type { ReportData, ReportLatency, ReportLayer, ReportStep } from "../report/index.js";
+import type { BuildResult } from "./types.js";
+
+interface Sources {
+  readonly source: Graph;
+  readonly graph: Graph;
+  readonly pruning: PruneResult | null;
+  readonly measured: readonly Measurement[] | null;
+  readonly multiple: number;
+  readonly device: DeviceProfile;
+}
+
+/** A ledger line in the words of the report; the final fine-tuning counts to the stage that it finishes. */
+function stepOf(e: LedgerEntry): ReportStep {
+  const common = {
+    accepted: e.accepted,
+    ...(e.accepted ? {} : { reason: e.reason }),
+    macs: e.after.macs,
+    params: e.after.params,
+    predictedMs: e.after.predictedMs,
+    ...(e.after.accuracy !== null && { metric: e.after.accuracy }),
+  };
+  switch (e.stage) {
+    case "filters":
+      return {
+        stage: "filters",
+        what: e.cuts.map((c) => `${c.layers.join(" + ")}: ${c.width[0]} → ${c.width[1]} channels`).join("; "),
+        why: `lowest divergence per saved millisecond, ${(100 * e.rho).toFixed(1)} % of the channels; ${e.reason}`,
+        ...common,
+      };
+    case "layers":
+      return { stage: "layers", what: e.unit, why: e.reason, ...common };
+    case "final":
+      return { stage: "layers", what: `final fine-tuning of step ${e.of}`, why: e.reason, ...common };
+  }
+}
+
+function layersOf(source: Graph, graph: Graph): ReportLayer[] {
+  const left = new Map(graphCost(graph).nodes.map((n) => [n.node, n]));
+  return graphCost(source)
+    .nodes.filter((n) => n.params > 0 && n.macs > 0)
+    .map((n): ReportLayer => {
+      const now = left.get(n.node);
+      return {
+        name: n.node,
+        op: n.op,
+        macs: { dense: n.macs, pruned: now?.macs ?? null },
+        params: { dense: n.params, pruned: now?.params ?? null },
+      };
+    });
+}
+
+/** Everything the report shows, from what a build knows. */
+export function reportData(result: Omit<BuildResult, "seconds">, { source, graph, pruning, measured }: Sources): ReportData {
+  const entries: ReportLatency[] = (measured ?? []).map((m, i) => ({
+    label: measured!.length > 1 && i === 0 ? `dense, ${m.variant}` : `${pruning ? "pruned, " : ""}${m.variant}`,
+    p50Ms: m.steady.p50,
+    p90Ms: m.steady.p90,
+    p99Ms: m.steady.p99,
+  }));
+  const { latency, metric, test, bytes } = result;
+  const frozen = analyzeCoupling(source).frozen.map((g) => ({
+    what: g.id,
+    why: g.atoms.find((a) => a.frozen !== null)?.frozen ?? "",
+  }));
+  return {
+    name: result.name,
+    accepted: result.accepted,
+    ...(result.reason !== undefined && { reason: result.reason }),
+    ...(metric && {
+      metric: {
+        name: `${metric.name} on the validation split`,
+        dense: metric.dense,
+        pruned: metric.pruned,
+        ...(result.maxDropPoints !== null && { maxDropPoints: result.maxDropPoints }),
+      },
+    }),
+    ...(test && pruning && { test }),
+    macs: result.macs,
+    params: result.params,
+    bytes: { pruned: bytes, ...(bytes.dense && { dense: bytes.dense }) },
+    arenaBytes: { pruned: result.arenaBytes },
+    latency: {
+      device: latency.device,
+      entries: [
+        ...entries,
+        ...(pruning ? [{ label: "dense, predicted", p50Ms: latency.densePredictedMs, predicted: true }] : []),
+        { label: pruning ? "pruned, predicted" : "predicted", p50Ms: latency.predictedMs, predicted: true },
+      ],
+    },
+    error: { measured: result.maxError },
+    layers: layersOf(source, graph),
+    ledger: result.ledger.map(stepOf),
+    ...(frozen.length > 0 && { refusals: frozen }),
+  };
+}

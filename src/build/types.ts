@@ -1,0 +1,106 @@
+import type { PruneOptions } from "../pruner/options.js";
+import type { LedgerEntry } from "../pruner/ledger.js";
+import type { LoadOptions } from "../data/index.js";
+
+/** How far a build has come. */
+export interface BuildProgress {
+  /** What is being done, in a few words; a new stage begins a new estimate for `done` of `total`. */
+  readonly stage: string;
+  readonly done: number;
+  /** 0 where it is not known how much there is. */
+  readonly total: number;
+  readonly detail?: string;
+  /** Share of the whole build that is done, 0 to 1, and an estimate of the seconds left (null at the beginning). */
+  readonly fraction: number;
+  readonly etaSeconds: number | null;
+}
+
+export interface BuildOptions {
+  /** A model file that `readModel` understands. */
+  readonly model: string;
+  /** The folder of the package. */
+  readonly out: string;
+  /** Default `wasm`. */
+  readonly target?: string;
+  /** Name or path of a device profile; default: the target's. */
+  readonly device?: string;
+  /** Folder of samples. Needed for pruning; without pruning it only adds the metric. */
+  readonly data?: string;
+  readonly load?: Omit<LoadOptions, "seed">;
+  readonly seed?: number;
+  /** False: the package of the model as it is. */
+  readonly prune?: boolean;
+  readonly pruning?: Omit<PruneOptions, "seed" | "profile" | "channelMultiple">;
+  readonly executor?: "wasm" | "reference";
+  readonly threads?: number;
+  /** Relaxed SIMD on the host: faster, but another machine may give other bytes. */
+  readonly fast?: boolean;
+  /** Continue an interrupted build from its run folder. */
+  readonly resume?: boolean;
+  /** False: nothing is timed, and no claim about measured speed is made or checked. */
+  readonly measure?: boolean;
+  /** Timed runs of each package. */
+  readonly runs?: number;
+  readonly onProgress?: (p: BuildProgress) => void;
+  readonly onEntry?: (entry: LedgerEntry) => void;
+}
+
+interface DensePruned<T> {
+  readonly dense: T;
+  readonly pruned: T;
+}
+
+/** Dense and pruned on the test split, which nothing else in a build looks at. Shares between 0 and 1. */
+export interface TestReport extends DensePruned<number> {
+  readonly samples: number;
+  /** Accuracy of the emitted module on the same samples. */
+  readonly emitted: number;
+  /** Paired difference dense - pruned in points, with its 95 % interval. */
+  readonly dropPoints: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** What a build says about itself; `idap build --json` prints it. */
+export interface BuildResult {
+  readonly accepted: boolean;
+  /** Why the build was refused, in one sentence. */
+  readonly reason?: string;
+  /** Folder of the package. */
+  readonly package: string;
+  readonly name: string;
+  /** On the validation split; null without data. `emitted` is the module's own, on the test split where there is one. */
+  readonly metric: (DensePruned<number> & { readonly name: string; readonly emitted: number | null }) | null;
+  readonly maxDropPoints: number | null;
+  readonly test: TestReport | null;
+  readonly macs: DensePruned<number>;
+  readonly params: DensePruned<number>;
+  readonly bytes: {
+    readonly source: number;
+    readonly weights: number;
+    readonly code: number;
+    readonly glue: number;
+    readonly weightsBrotli: number;
+    readonly codeBrotli: number;
+    readonly glueBrotli: number;
+    /** The same of the dense package; null without pruning. */
+    readonly dense: { readonly weights: number; readonly code: number; readonly glue: number } | null;
+  };
+  readonly arenaBytes: number;
+  readonly latency: {
+    readonly device: string;
+    readonly predictedMs: number;
+    readonly densePredictedMs: number;
+    /** Median of the package and of the dense package, alternating in one process; null when nothing was timed. */
+    readonly measuredMs: number | null;
+    readonly denseMs: number | null;
+    /** Paired median of dense / pruned. */
+    readonly speedup: number | null;
+  };
+  /** max|a - b| / max|b| between the emitted module (a) and the host (b). */
+  readonly maxError: number;
+  readonly ledger: readonly LedgerEntry[];
+  /** Where checkpoints are kept; null without pruning. */
+  readonly run: string | null;
+  readonly seconds: number;
+}

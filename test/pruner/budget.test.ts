@@ -1,0 +1,36 @@
+import { describe, expect, test } from "vitest";
+import { stepBack, withinDrop, type Rung } from "../../src/pruner/budget.js";
+
+const rung = (step: number, accuracy: number): Rung => ({
+  step,
+  figures: { macs: 100 - step, params: 0, bytes: 0, predictedMs: 1, accuracy },
+});
+
+describe("the accuracy limit", () => {
+  test.each([
+    [0.9, 0.885, 1.5, true], // exactly the limit, in spite of binary fractions
+    [0.9, 0.8849, 1.5, false],
+    [0.9, 0.95, 0, true],
+    [0.7, 0.7, 0, true],
+  ])("dense %f, now %f, limit %f points: %s", (dense, now, limit, inside) => {
+    expect(withinDrop(dense, now, limit)).toBe(inside);
+  });
+});
+
+describe("stepping back", () => {
+  const ladder = [rung(0, 0.9), rung(1, 0.89), rung(2, 0.885), rung(4, 0.86), rung(5, 0.84)];
+
+  test("expects the gain that fine-tuning had: the smallest network that would then be inside", () => {
+    // Step 5 gained 1 point: step 4 would end at 0.87, outside 2.5 points of 0.9; step 2 at 0.895.
+    expect(stepBack(ladder, ladder[4]!, 0.85, 0.9, 2.5)!.step).toBe(2);
+    expect(stepBack(ladder, ladder[4]!, 0.85, 0.9, 4)!.step).toBe(4);
+  });
+
+  test("without hope anywhere it tries the biggest accepted network", () => {
+    expect(stepBack(ladder, ladder[4]!, 0.5, 0.9, 1)!.step).toBe(1);
+  });
+
+  test("the dense network is no candidate", () => {
+    expect(stepBack(ladder, ladder[1]!, 0.8, 0.9, 1)).toBeNull();
+  });
+});
