@@ -1,0 +1,71 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { IdapError } from "../../model/errors.js";
+import type { Graph, Port } from "../../model/types.js";
+import {
+  GraphProtoSchema,
+  ModelProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  ValueInfoProtoSchema,
+  type ValueInfoProto,
+} from "./generated/onnx_pb.js";
+import { PRODUCER } from "./producer.js";
+import { ELEMENT_TYPE, OnnxWriter } from "./write/context.js";
+import { writers } from "./write/operators.js";
+
+/** Operator set 13 and the container version that came with it: read by every runtime since 2020. */
+const OPSET = 13n;
+const IR_VERSION = 7n;
+
+/**
+ * The graph as an ONNX model. Ports keep their names and axes; inside, images have the channels first, with transposes
+ * only where the order changes. The bytes depend on the graph alone. Reading them gives an equal graph.
+ *
+ * @throws IdapError E_UNSUPPORTED with all operators that have no ONNX form
+ */
+export function onnxBytes(graph: Graph): Uint8Array {
+  const unknown = graph.nodes.filter((n) => !Object.hasOwn(writers, n.op));
+  if (unknown.length > 0) {
+    throw new IdapError(
+      "E_UNSUPPORTED",
+      `graph "${graph.name}" cannot be written as ONNX: ${unknown.map((n) => `${n.op} (${n.name})`).join(", ")}`,
+    );
+  }
+  for (const { name } of graph.outputs) {
+    if (graph.inputs.some((i) => i.name === name)) {
+      throw new IdapError("E_NAME", `"${name}" is the name of an input and of an output, which ONNX does not allow`);
+    }
+  }
+  const writer = new OnnxWriter(graph);
+  for (const node of graph.nodes) writers[node.op]!(writer, node, node.attrs);
+  writer.finish();
+  const model = create(ModelProtoSchema, {
+    irVersion: IR_VERSION,
+    opsetImport: [{ domain: "", version: OPSET }],
+    producerName: PRODUCER,
+    graph: create(GraphProtoSchema, {
+      name: graph.name,
+      node: writer.nodes,
+      initializer: writer.initializers,
+      input: graph.inputs.map((p) => portInfo(graph, p)),
+      output: graph.outputs.map((p) => portInfo(graph, p)),
+    }),
+  });
+  return toBinary(ModelProtoSchema, model);
+}
+
+/** Name, type and shape of a port; the batch axis is symbolic. */
+function portInfo(graph: Graph, { name, tensor }: Port): ValueInfoProto {
+  const { dtype, shape, batchAxis } = graph.tensors.get(tensor)!.type;
+  const dim = shape.map((d, i) =>
+    create(TensorShapeProto_DimensionSchema, {
+      value:
+        i === batchAxis
+          ? { case: "dimParam", value: d === 1 ? "batch" : `batch*${d}` }
+          : { case: "dimValue", value: BigInt(d) },
+    }),
+  );
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: { value: { case: "tensorType", value: { elemType: ELEMENT_TYPE[dtype], shape: { dim } } } },
+  });
+}

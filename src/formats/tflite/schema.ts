@@ -1,0 +1,54 @@
+/**
+ * The parts of the TFLite schema that the reader needs: ids of fields in their tables, and enumerations.
+ * Facts from LiteRT's `schema.fbs` (Apache-2.0), https://github.com/google-ai-edge/LiteRT.
+ */
+export const F = {
+  Model: { version: 0, operatorCodes: 1, subgraphs: 2, buffers: 4 },
+  OperatorCode: { deprecatedBuiltinCode: 0, customCode: 1, builtinCode: 3 },
+  SubGraph: { tensors: 0, inputs: 1, outputs: 2, operators: 3 },
+  Tensor: { shape: 0, type: 1, buffer: 2, name: 3, quantization: 4, isVariable: 5, sparsity: 6, shapeSignature: 7 },
+  Quantization: { scale: 2 },
+  Buffer: { data: 0, offset: 1, size: 2 },
+  Operator: { opcodeIndex: 0, inputs: 1, outputs: 2, builtinOptions: 4 },
+  Conv2D: { padding: 0, strideW: 1, strideH: 2, activation: 3, dilationW: 4, dilationH: 5 },
+  DepthwiseConv2D: { padding: 0, strideW: 1, strideH: 2, multiplier: 3, activation: 4, dilationW: 5, dilationH: 6 },
+  FullyConnected: { activation: 0, weightsFormat: 1, keepNumDims: 2 },
+  Pool2D: { padding: 0, strideW: 1, strideH: 2, filterW: 3, filterH: 4, activation: 5 },
+  Binary: { activation: 0 },
+  Softmax: { beta: 0 },
+  Concatenation: { axis: 0, activation: 1 },
+  Reshape: { newShape: 0 },
+  Reducer: { keepDims: 0 },
+  Squeeze: { dims: 0 },
+} as const;
+
+export const PADDING_SAME = 0;
+
+/** ActivationFunctionType, by number. */
+export const ACTIVATIONS = ["NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT"] as const;
+
+/** TensorType, by number. */
+export const TENSOR_TYPES = [
+  ..."float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64 complex128".split(" "),
+  ..."uint64 resource variant uint32 uint16 int4 bfloat16".split(" "),
+] as readonly string[];
+
+/** BuiltinOperator, by number. */
+export const OPERATORS: readonly string[] = `
+ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE EMBEDDING_LOOKUP FLOOR
+FULLY_CONNECTED HASHTABLE_LOOKUP L2_NORMALIZATION L2_POOL_2D LOCAL_RESPONSE_NORMALIZATION LOGISTIC LSH_PROJECTION LSTM
+MAX_POOL_2D MUL RELU RELU_N1_TO_1 RELU6 RESHAPE RESIZE_BILINEAR RNN SOFTMAX SPACE_TO_DEPTH SVDF TANH CONCAT_EMBEDDINGS
+SKIP_GRAM CALL CUSTOM EMBEDDING_LOOKUP_SPARSE PAD UNIDIRECTIONAL_SEQUENCE_RNN GATHER BATCH_TO_SPACE_ND
+SPACE_TO_BATCH_ND TRANSPOSE MEAN SUB DIV SQUEEZE UNIDIRECTIONAL_SEQUENCE_LSTM STRIDED_SLICE BIDIRECTIONAL_SEQUENCE_RNN
+EXP TOPK_V2 SPLIT LOG_SOFTMAX DELEGATE BIDIRECTIONAL_SEQUENCE_LSTM CAST PRELU MAXIMUM ARG_MAX MINIMUM LESS NEG PADV2
+GREATER GREATER_EQUAL LESS_EQUAL SELECT SLICE SIN TRANSPOSE_CONV SPARSE_TO_DENSE TILE EXPAND_DIMS EQUAL NOT_EQUAL LOG
+SUM SQRT RSQRT SHAPE POW ARG_MIN FAKE_QUANT REDUCE_PROD REDUCE_MAX PACK LOGICAL_OR ONE_HOT LOGICAL_AND LOGICAL_NOT
+UNPACK REDUCE_MIN FLOOR_DIV REDUCE_ANY SQUARE ZEROS_LIKE FILL FLOOR_MOD RANGE RESIZE_NEAREST_NEIGHBOR LEAKY_RELU
+SQUARED_DIFFERENCE MIRROR_PAD ABS SPLIT_V UNIQUE CEIL REVERSE_V2 ADD_N GATHER_ND COS WHERE RANK ELU REVERSE_SEQUENCE
+MATRIX_DIAG QUANTIZE MATRIX_SET_DIAG ROUND HARD_SWISH IF WHILE NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5 SCATTER_ND
+SELECT_V2 DENSIFY SEGMENT_SUM BATCH_MATMUL PLACEHOLDER_FOR_GREATER_OP_CODES CUMSUM CALL_ONCE BROADCAST_TO RFFT2D
+CONV_3D IMAG REAL COMPLEX_ABS HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE REDUCE_ALL CONV_3D_TRANSPOSE
+VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE BROADCAST_ARGS RANDOM_STANDARD_NORMAL BUCKETIZE RANDOM_UNIFORM MULTINOMIAL
+GELU DYNAMIC_UPDATE_SLICE RELU_0_TO_1`
+  .trim()
+  .split(/\s+/);
