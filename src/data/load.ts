@@ -1,17 +1,14 @@
 import { createHash } from "node:crypto";
 import { IdapError } from "../model/errors.js";
 import { listDataFiles } from "./bytes.js";
-import { cifar } from "./formats/cifar.js";
-import { idx } from "./formats/idx.js";
-import { numpy } from "./formats/numpy.js";
-import { raw } from "./formats/raw.js";
+import { formats } from "./formats/index.js";
 import { describeNormalisation, affineOf } from "./normalize.js";
 import { stratify } from "./split.js";
 import type { DataFormat, DataSet, LoadOptions, RawData, Samples } from "./types.js";
 import { SplitView } from "./view.js";
 
-/** In the order in which a folder is tried: what is told by magic numbers or a description before what has names only. */
-export const DATA_FORMATS: readonly DataFormat[] = [raw, idx, numpy, cifar];
+/** Every format that is read; one file each in `formats/`. */
+export const DATA_FORMATS: readonly DataFormat[] = formats;
 
 const EMPTY: Samples = { count: 0, shape: [], values: new Uint8Array(0), labels: null };
 
@@ -54,12 +51,23 @@ export async function loadData(path: string, options: LoadOptions): Promise<Data
 
 async function readRaw(path: string, options: LoadOptions): Promise<{ format: DataFormat; data: RawData }> {
   const files = await listDataFiles(path);
-  const formats = options.format === undefined ? DATA_FORMATS : [formatNamed(options.format)];
-  for (const format of formats) {
-    const found = format.detect(files);
-    if (found.length > 0) return { format, data: await format.read(found, { classes: options.classes }) };
+  const wanted = options.format === undefined ? DATA_FORMATS : [formatNamed(options.format)];
+  const matching = wanted
+    .map((format) => ({ format, found: format.detect(files) }))
+    .filter(({ found }) => found.length > 0);
+  const explicit = matching.filter(({ format }) => format.explicit);
+  const [first, second] = explicit.length > 0 ? explicit : matching;
+  if (second !== undefined) {
+    throw new IdapError(
+      "E_DATA_FORMAT",
+      `${path} holds data of more than one format: ${first!.format.name} and ${second.format.name}`,
+      "Say which with --format.",
+    );
   }
-  const looked = formats.map((f) => f.summary).join("; ");
+  if (first !== undefined) {
+    return { format: first.format, data: await first.format.read(first.found, { classes: options.classes }) };
+  }
+  const looked = wanted.map((f) => f.summary).join("; ");
   throw new IdapError(
     "E_DATA_EMPTY",
     `${path} holds no data that is understood${files.length === 0 ? " (it is empty)" : ` among its ${files.length} files`}`,

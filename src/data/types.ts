@@ -73,6 +73,8 @@ export interface DataFormat {
   readonly name: string;
   /** What such a folder holds; used in the message that says what would be understood. */
   readonly summary: string;
+  /** True when such a folder says itself what it is, so that other files in it do not matter. */
+  readonly explicit?: boolean;
   /** The files of this format among `files`; empty when the folder is not of this format. */
   detect(files: readonly DataFile[]): DataFile[];
   read(files: readonly DataFile[], options: { readonly classes?: number }): Promise<RawData>;

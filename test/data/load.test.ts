@@ -186,6 +186,15 @@ describe("what is no data", () => {
     });
   });
 
+  test("two formats in one folder: the user says which", async () => {
+    const folder = folderWith({ "test_batch.bin": cifarFile([0]), "train-images": idxFile([1, 2, 2], [1, 2, 3, 4]) });
+    await expect(loadData(folder, { seed })).rejects.toMatchObject({
+      code: "E_DATA_FORMAT",
+      message: expect.stringContaining("cifar10 and idx"),
+    });
+    expect((await loadData(folder, { seed, format: "idx" })).train.shape).toEqual([2, 2, 1]);
+  });
+
   test("a format that does not exist", async () => {
     const folder = folderWith({});
     await expect(loadData(folder, { seed, format: "mat" })).rejects.toMatchObject({

@@ -42,6 +42,7 @@ type Description = z.infer<typeof schema>;
 export const raw: DataFormat = {
   name: "raw",
   summary: "any tensor file that an idap-data.json describes",
+  explicit: true,
   detect: (files) =>
     files.filter((f) => f.name === "idap-data.json" || (files.length === 1 && f.name.endsWith(".json"))),
   async read(files, options) {
