@@ -142,7 +142,7 @@ class Labels {
   axisRoot(x: number): number {
     while (this.axisParent[x] !== x) {
       this.axisParent[x] = this.axisParent[this.axisParent[x]!]!;
-      x = this.axisParent[x];
+      x = this.axisParent[x]!;
     }
     return x;
   }
