@@ -1,0 +1,87 @@
+/** Operator → how a step of it becomes kernel calls. */
+import type { Shape } from "../../model/types.js";
+import type { Step } from "../fuse.js";
+import type { Halo } from "../layout.js";
+import type { Lowering } from "./context.js";
+import { conv2d, conv2dGradInput, conv2dGradWeight, dense, gradientHalo, matmul, windowHalo } from "./conv.js";
+import { depthwise, depthwiseGradInput, depthwiseGradWeight } from "./depthwise.js";
+import { activationGrad, binary, softmax, softmaxGrad, unary } from "./elementwise.js";
+import { crossEntropy, crossEntropyGrad, squaredError, squaredErrorGrad } from "./loss.js";
+import { concat, pad, reshape, slice, transpose } from "./move.js";
+import { batchNorm, batchNormGrad, batchNormTrain } from "./norm.js";
+import { pool, poolGrad } from "./pool.js";
+import { reduce, reduceMaxGrad, reduceMeanGrad } from "./reduce.js";
+
+export const lowerings: Readonly<Record<string, Lowering>> = {
+  conv2d,
+  conv2d_grad_input: conv2dGradInput,
+  conv2d_grad_weight: conv2dGradWeight,
+  depthwise_conv2d: depthwise,
+  depthwise_conv2d_grad_input: depthwiseGradInput,
+  depthwise_conv2d_grad_weight: depthwiseGradWeight,
+  dense,
+  matmul,
+  batch_norm: batchNorm,
+  batch_norm_train: batchNormTrain,
+  batch_norm_grad: batchNormGrad,
+  add: binary,
+  mul: binary,
+  relu: unary,
+  relu6: unary,
+  sigmoid: unary,
+  relu_grad: activationGrad,
+  relu6_grad: activationGrad,
+  sigmoid_grad: activationGrad,
+  softmax,
+  softmax_grad: softmaxGrad,
+  pad,
+  slice,
+  concat,
+  transpose,
+  reshape,
+  max_pool2d: pool,
+  avg_pool2d: pool,
+  max_pool2d_grad: poolGrad,
+  avg_pool2d_grad: poolGrad,
+  reduce_sum: reduce,
+  reduce_mean: reduce,
+  reduce_max: reduce,
+  reduce_mean_grad: reduceMeanGrad,
+  reduce_max_grad: reduceMaxGrad,
+  softmax_cross_entropy: crossEntropy,
+  softmax_cross_entropy_grad: crossEntropyGrad,
+  mean_squared_error: squaredError,
+  mean_squared_error_grad: squaredErrorGrad,
+};
+
+/** Operators that copy an image's windows through scratch memory anyway, so that a border would be of no use. */
+function throughScratch(step: Step, weights: Shape): boolean {
+  const grouped = ((step.attrs.groups as number | undefined) ?? 1) > 1;
+  return grouped || (step.op.startsWith("depthwise") && step.op !== "depthwise_conv2d_grad_input" && weights[3]! > 1);
+}
+
+/** The border of zeros that a step wants around one of its inputs, if any. */
+export function haloWish(step: Step, shape: (tensor: string) => Shape): { tensor: string; halo: Halo } | null {
+  const [x, second] = step.inputs as [string, string];
+  const a = step.attrs as never;
+  switch (step.op) {
+    case "conv2d":
+    case "depthwise_conv2d": {
+      const w = shape(second);
+      return throughScratch(step, w) ? null : { tensor: x, halo: windowHalo(shape(x), shape(step.outputs[0]!), w, a) };
+    }
+    case "conv2d_grad_weight":
+    case "depthwise_conv2d_grad_weight": {
+      const kernel = step.attrs.kernel as number[];
+      const w = shape(step.outputs[0]!);
+      return throughScratch(step, w) ? null : { tensor: x, halo: windowHalo(shape(x), shape(second), kernel, a) };
+    }
+    case "conv2d_grad_input":
+    case "depthwise_conv2d_grad_input": {
+      const w = shape(second);
+      return throughScratch(step, w) ? null : { tensor: x, halo: gradientHalo(shape(x), step.attrs.extent as number[], w, a) };
+    }
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,57 @@
+/** Operators that only move values. */
+import { sizeOf } from "../../model/types.js";
+import { plainLayout, type View } from "../layout.js";
+import { clear, clearPadding, scratch, type Lowering } from "./context.js";
+import { copyStrided } from "./strided.js";
+
+export const pad: Lowering = (step, ctx) => {
+  const [x, y] = [ctx.view(step.inputs[0]!), ctx.view(step.outputs[0]!)];
+  const { before, value } = step.attrs as { before: number[]; value: number };
+  if (value === 0) {
+    clear(ctx, y);
+  } else {
+    clearPadding(ctx, y);
+    const fill = scratch(ctx, plainLayout([1]));
+    ctx.call("fill_value", fill.address, 1, value);
+    copyStrided(ctx.call, { address: fill.address, strides: y.shape.map(() => 0) }, y, y.shape);
+  }
+  copyStrided(ctx.call, x, { address: offsetBy(y, before), strides: y.strides }, x.shape);
+};
+
+export const slice: Lowering = (step, ctx) => {
+  const [x, y] = [ctx.view(step.inputs[0]!), ctx.view(step.outputs[0]!)];
+  clearPadding(ctx, y);
+  copyStrided(ctx.call, { address: offsetBy(x, step.attrs.begin as number[]), strides: x.strides }, y, y.shape);
+};
+
+export const concat: Lowering = (step, ctx) => {
+  const y = ctx.view(step.outputs[0]!);
+  const axis = step.attrs.axis as number;
+  clearPadding(ctx, y);
+  let address = y.address;
+  for (const tensor of step.inputs) {
+    const x = ctx.view(tensor);
+    copyStrided(ctx.call, x, { address, strides: y.strides }, x.shape);
+    address += x.shape[axis]! * y.strides[axis]!;
+  }
+};
+
+export const transpose: Lowering = (step, ctx) => {
+  const [x, y] = [ctx.view(step.inputs[0]!), ctx.view(step.outputs[0]!)];
+  const perm = step.attrs.perm as number[];
+  clearPadding(ctx, y);
+  copyStrided(ctx.call, { address: x.address, strides: perm.map((axis) => x.strides[axis]!) }, y, y.shape);
+};
+
+/** The elements pass through plain order. Where both layouts are the same bytes, the planner lets them share one buffer. */
+export const reshape: Lowering = (step, ctx) => {
+  const [x, y] = [ctx.view(step.inputs[0]!), ctx.view(step.outputs[0]!)];
+  const flat = ctx.temp(4 * sizeOf(x.shape));
+  copyStrided(ctx.call, x, { address: flat, strides: plainLayout(x.shape).strides }, x.shape);
+  clearPadding(ctx, y);
+  copyStrided(ctx.call, { address: flat, strides: plainLayout(y.shape).strides }, y, y.shape);
+};
+
+function offsetBy(view: View, index: readonly number[]): number {
+  return index.reduce((address, i, axis) => address + i * view.strides[axis]!, view.address);
+}

@@ -1,0 +1,115 @@
+/** Comparing the wasm executor with the reference. */
+import { expect } from "vitest";
+import { createExecutor, type ExecutorOptions } from "../../src/host/executor.js";
+import { evaluateGraph } from "../../src/host/reference.js";
+import { GraphBuilder } from "../../src/model/builder.js";
+import type { NdArray } from "../../src/model/define-op.js";
+import { getOp } from "../../src/model/ops/index.js";
+import { shapeAt, type Graph, type TensorRecord, type TensorValue } from "../../src/model/types.js";
+import { drawValues, type OpCase } from "../support/op-cases.js";
+
+/** One rounding to f32. */
+export const ROUNDING = 2 ** -24;
+
+/** The graph of one operator whose operands are all inputs. */
+export function graphOf(c: OpCase): Graph {
+  const builder = new GraphBuilder(c.op);
+  const inputs = c.inputs.map((type, i) => builder.input(`in${i}`, type));
+  builder.node(c.op, inputs, c.attrs).forEach((name, i) => builder.output(name, `out${i}`));
+  return builder.build();
+}
+
+/** The same with the operands at `constants` as constants of the graph. */
+export function graphWithConstants(c: OpCase, seed: number, constants: readonly number[]): Graph {
+  const builder = new GraphBuilder(c.op);
+  const inputs = c.inputs.map((type, i) =>
+    constants.includes(i)
+      ? builder.constant(`c${i}`, "f32", type.shape, Float32Array.from(drawValues(type, c.draw?.[i] ?? "normal", 1, seed + i)))
+      : builder.input(`in${i}`, type),
+  );
+  builder.node(c.op, inputs, c.attrs).forEach((name, i) => builder.output(name, `out${i}`));
+  return builder.build();
+}
+
+export function operandsOf(c: OpCase, batch: number, seed: number): NdArray[] {
+  return c.inputs.map((type, i) => ({
+    data: drawValues(type, c.draw?.[i] ?? "normal", batch, seed + i),
+    shape: shapeAt(type, batch),
+  }));
+}
+
+export function toRecord(values: readonly NdArray[]): TensorRecord {
+  return Object.fromEntries(
+    values.map(({ data, shape }, i) => [`in${i}`, { data: Float32Array.from(data), shape, dtype: "f32" as const }]),
+  );
+}
+
+/**
+ * Largest error that `c` may have in each element of each output: the operator's roundings times the size of its terms,
+ * which is the operator applied to absolute values (for those that are sums of products) or the largest result.
+ */
+export function bounds(c: OpCase, values: readonly NdArray[], exact: readonly NdArray[], batch: number): Float64Array[] {
+  const op = getOp(c.op);
+  const attrs = op.attrs.parse(c.attrs) as never;
+  const types = values.map(({ shape }) => ({ dtype: "f32" as const, shape, batchAxis: null }));
+  const tolerance = op.tolerance(types, attrs);
+  if (tolerance.kind === "exact") return exact.map(({ data }) => new Float64Array(data.length));
+  const shapes = exact.map(({ shape }) => shape);
+  const absolute = values.map(({ data, shape }) => ({ data: data.map(Math.abs), shape }));
+  const sizes = LINEAR.has(c.op) ? op.reference(absolute, attrs, shapes) : exact;
+  return exact.map(({ data }, k) => {
+    // Where terms may cancel and are not known, the largest result stands for their size.
+    const largest = sizes[k]!.data.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+    const factor = LINEAR.has(c.op) ? 1 : CONDITION[c.op] ?? 1;
+    return data.map((_, i) => tolerance.count * ROUNDING * factor * (LINEAR.has(c.op) ? sizes[k]!.data[i]! : largest) + 1e-30 * batch);
+  });
+}
+
+/** Operators that are sums of products of their operands, so that their terms are those of the absolute operands. */
+const LINEAR = new Set([
+  "conv2d", "conv2d_grad_input", "conv2d_grad_weight", "depthwise_conv2d", "depthwise_conv2d_grad_input",
+  "depthwise_conv2d_grad_weight", "dense", "matmul", "add", "mul", "avg_pool2d", "avg_pool2d_grad", "reduce_mean",
+  "reduce_sum", "reduce_mean_grad",
+]);
+
+/** Terms of these may be this much larger than the largest result (means and differences cancel). */
+const CONDITION: Readonly<Record<string, number>> = { batch_norm_train: 4, batch_norm_grad: 8, batch_norm: 8 };
+
+/** Runs `c` in the wasm executor and expects every element within its bound of the reference. */
+export async function expectCase(c: OpCase, batch: number, seed: number, options: ExecutorOptions = {}): Promise<void> {
+  const graph = graphOf(c);
+  const values = operandsOf(c, batch, seed);
+  const reference = evaluateGraph(graph, new Map(values.map((v, i) => [`in${i}`, v])), batch);
+  const exact = graph.outputs.map(({ tensor }) => reference.get(tensor)!);
+  const executor = createExecutor("wasm", graph, options);
+  const got = await executor.run(toRecord(values));
+  await executor.close();
+  const allowed = bounds(c, values, exact, batch);
+  graph.outputs.forEach(({ name }, k) => {
+    expect(got[name]!.shape).toEqual(exact[k]!.shape);
+    const data = got[name]!.data as Float32Array;
+    for (let i = 0; i < data.length; i++) {
+      const error = Math.abs(data[i]! - exact[k]!.data[i]!);
+      if (!(error <= allowed[k]![i]!)) {
+        expect.fail(`${c.op} (${c.title}) ${name}[${i}]: ${data[i]} is ${error} from ${exact[k]!.data[i]}, allowed ${allowed[k]![i]}`);
+      }
+    }
+  });
+}
+
+/** max |a - b| / max |b|; NaN wherever a is. */
+export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let most = 0;
+  let scale = 0;
+  for (let i = 0; i < b.length; i++) {
+    const d = Math.abs(a[i]! - b[i]!);
+    if (!(d <= most)) most = d;
+    scale = Math.max(scale, Math.abs(b[i]!));
+  }
+  return most === 0 ? 0 : most / (scale || 1);
+}
+
+export function floats(value: TensorValue | undefined): Float32Array {
+  expect(value?.data).toBeInstanceOf(Float32Array);
+  return value!.data as Float32Array;
+}
