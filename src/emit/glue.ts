@@ -1,0 +1,132 @@
+/**
+ * The JavaScript of a package, written by hand in its final, compact form: what a page has to load beside the module.
+ *
+ *   glue.js   the common part: takes the first variant that validates and passes its self-test
+ *   index.js  for browsers and bundlers (fetch); node.js  for Node (fs); worker.js  the same off the main thread
+ */
+import type { LoweredPort } from "./steps.js";
+import type { Variant } from "../kernels/tiles.js";
+
+interface PortFact {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+const facts = (ports: readonly LoweredPort[]): PortFact[] => ports.map(({ name, shape }) => ({ name, shape }));
+
+/** Best variant first. */
+export const VARIANT_ORDER: readonly Variant[] = ["relaxed", "simd"];
+
+export function glueFiles(name: string, inputs: readonly LoweredPort[], outputs: readonly LoweredPort[], variants: readonly Variant[]): Map<string, string> {
+  const order = VARIANT_ORDER.filter((v) => variants.includes(v));
+  const glue = `const I=${JSON.stringify(facts(inputs))},O=${JSON.stringify(facts(outputs))};
+export const make=read=>async({variant}={})=>{
+for(const v of ${JSON.stringify(order)}){
+if(variant&&variant!==v)continue;
+const b=await read(\`model.\${v}.wasm\`);
+if(!WebAssembly.validate(b))continue;
+const{instance:{exports:e}}=await WebAssembly.instantiate(b),w=await read("weights.bin"),n=e.weights_bytes();
+if(w.length!==n)throw Error(\`weights.bin has \${w.length} bytes, needs \${n}\`);
+new Uint8Array(e.memory.buffer,e.weights_ptr(),n).set(w);
+e.setup();
+if(!e.selftest())continue;
+const view=(k,i)=>new Float32Array(e.memory.buffer,e[k+"_ptr"](i),e[k+"_bytes"](i)/4),x=I.map((_,i)=>view("input",i)),y={};
+O.forEach((o,i)=>y[o.name]={data:view("output",i),shape:o.shape,dtype:"f32"});
+e.run();
+return{variant:v,inputs:I,outputs:O,exports:e,reset:e.reset,run(r){
+for(let i=0;i<I.length;i++){const k=I[i].name,d=r[k]?.data??r[k];
+if(d?.length!==x[i].length)throw Error(\`input "\${k}" needs \${x[i].length} values (\${I[i].shape.join("x")}), got \${d?.length}\`);
+x[i].set(d)}
+e.run();
+return y}}}
+throw Error("this engine runs no variant of this package (needs WebAssembly SIMD)")}
+`;
+  const index = `import{make}from"./glue.js";
+export const load=make(async f=>{const r=await fetch(new URL(f,import.meta.url));if(!r.ok)throw Error(f+": HTTP "+r.status);return new Uint8Array(await r.arrayBuffer())});
+`;
+  const node = `import{readFile}from"node:fs/promises";
+import{make}from"./glue.js";
+export const load=make(f=>readFile(new URL(f,import.meta.url)));
+`;
+  // Messages: { id, inputs } in, { id, outputs } or { id, error } out; outputs are copies, their memory is transferred.
+  const worker = `const N=globalThis.process?.versions?.node,port=N?(await import("node:worker_threads")).parentPort:globalThis;
+const{load}=await import(N?"./node.js":"./index.js"),m=load();
+const on=async({id,inputs})=>{try{const o={},t=[];for(const[k,v]of Object.entries((await m).run(inputs))){const data=v.data.slice();t.push(data.buffer);o[k]={...v,data}}port.postMessage({id,outputs:o},t)}catch(e){port.postMessage({id,error:e.message})}};
+N?port.on("message",on):port.onmessage=e=>on(e.data);
+`;
+  return new Map([
+    ["glue.js", glue],
+    ["index.js", index],
+    ["node.js", node],
+    ["worker.js", worker],
+    ["index.d.ts", declarations(name, inputs, outputs, order)],
+    ["package.json", manifest(name)],
+  ]);
+}
+
+/** Files whose bytes count as glue: what is loaded to run the module. */
+export const GLUE_FILES: readonly string[] = ["glue.js", "index.js", "node.js"];
+
+function declarations(name: string, inputs: readonly LoweredPort[], outputs: readonly LoweredPort[], variants: readonly Variant[]): string {
+  const key = (port: LoweredPort): string => JSON.stringify(port.name);
+  const doc = (port: LoweredPort): string => `  /** f32 [${port.shape.join(", ")}], row-major: ${port.shape.reduce((n, d) => n * d, 1)} values. */`;
+  return `/** ${name.replaceAll("*/", "* /")}: a network compiled to WebAssembly by idap. */
+
+export interface Output {
+  /** A view into the module's memory, valid until the next run(): copy it to keep it. */
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+  readonly dtype: "f32";
+}
+
+type Values = ArrayLike<number> | { readonly data: ArrayLike<number> };
+
+export interface Inputs {
+${inputs.map((p) => `${doc(p)}\n  readonly ${key(p)}: Values;`).join("\n")}
+}
+
+export interface Outputs {
+${outputs.map((p) => `${doc(p)}\n  readonly ${key(p)}: Output;`).join("\n")}
+}
+
+export type Variant = ${variants.map((v) => JSON.stringify(v)).join(" | ")};
+
+export interface Model {
+  /** The module that was chosen: the first that this engine validates and that passes its self-test. */
+  readonly variant: Variant;
+  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly outputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** The module's own exports. */
+  readonly exports: WebAssembly.Exports;
+  /** Forgets everything but the weights. */
+  reset(): void;
+  /** Copies the inputs in, runs, and returns views of the outputs: the same objects on every call. */
+  run(inputs: Inputs): Outputs;
+}
+
+/** Loads the module and its weights. \`variant\` insists on one. */
+export declare function load(options?: { variant?: Variant }): Promise<Model>;
+`;
+}
+
+function manifest(name: string): string {
+  const entry = { types: "./index.d.ts", node: "./node.js", default: "./index.js" };
+  return `${JSON.stringify(
+    {
+      name: packageName(name),
+      version: "0.0.0",
+      type: "module",
+      sideEffects: false,
+      types: "./index.d.ts",
+      exports: { ".": entry, "./worker": "./worker.js", "./*": "./*" },
+    },
+    null,
+    2,
+  )}\n`;
+}
+
+/** A valid npm package name for a model's name. */
+export function packageName(name: string): string {
+  const clean = name.toLowerCase().replace(/[^a-z0-9._-]+/g, "-").replace(/^[._-]+|[._-]+$/g, "");
+  return clean === "" ? "model" : clean;
+}

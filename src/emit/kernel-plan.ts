@@ -1,0 +1,81 @@
+/** Everything the emitter decided about a network, as one printable value. */
+import { chooseTile, type Tile, type Variant } from "../kernels/tiles.js";
+import { convGeometry } from "./conv-geometry.js";
+import { hasBorder, type LaidOut } from "./layout.js";
+import { stepInputs, type Step } from "./steps.js";
+import type { WeightsPlan } from "./weights-plan.js";
+
+export interface PlannedLayer {
+  /** Number of the layer function in the emitted source. */
+  readonly index: number;
+  readonly name: string;
+  /** Kernel family: a file in `assembly/kernels`. */
+  readonly kernel: string;
+  /** Source nodes computed here. */
+  readonly nodes: readonly string[];
+  readonly inputs: readonly string[];
+  readonly output: string;
+  readonly shape: readonly number[];
+  readonly macs: number;
+  /** pixels x channels of the register tile, where the kernel has one. */
+  readonly tiles?: Readonly<Record<Variant, string>>;
+  /** Place in weights.bin. */
+  readonly weights?: { readonly offset: number; readonly bytes: number };
+}
+
+export interface KernelPlan {
+  readonly layers: readonly PlannedLayer[];
+  readonly macs: number;
+}
+
+/** The register tile of a convolution step. */
+export function convTile(step: Extract<Step, { kind: "conv" }>, laid: LaidOut, variant: Variant): Tile {
+  return chooseTile(convShape(step, laid).cols, step.co / step.groups, variant);
+}
+
+export function convShape(step: Extract<Step, { kind: "conv" }>, laid: LaidOut) {
+  const { layouts } = laid;
+  const flat = step.residual === null || !hasBorder(layouts.get(step.residual)!);
+  return convGeometry(step, layouts.get(step.x)!, layouts.get(step.y)!, flat);
+}
+
+/** Pixels of the depthwise tile: neighbours share loads at stride 1; at stride 2 their windows hardly overlap. */
+export function depthwisePixels(step: Extract<Step, { kind: "depthwise" }>): number {
+  return step.strides[1] === 1 ? 4 : 3;
+}
+
+const FAMILY: Readonly<Record<Step["kind"], string>> = {
+  conv: "conv", depthwise: "depthwise", pool: "pool", unary: "elementwise", binary: "elementwise", reduce: "reduce",
+  softmax: "softmax", matmul: "matmul", move: "copy", fill: "copy", alias: "",
+};
+
+/** Steps that become code get numbers; aliases do not. */
+export function planKernels(laid: LaidOut, weights: WeightsPlan): KernelPlan {
+  const layers: PlannedLayer[] = [];
+  laid.steps.forEach((step, i) => {
+    if (step.kind === "alias") return;
+    const chunk = weights.chunks.get(i);
+    const tiles = step.kind === "conv" ? tileNames(step, laid) : undefined;
+    layers.push({
+      index: layers.length,
+      name: step.name,
+      kernel: FAMILY[step.kind],
+      nodes: step.nodes,
+      inputs: stepInputs(step),
+      output: step.y,
+      shape: laid.layouts.get(step.y)!.shape,
+      macs: step.macs,
+      ...(tiles && { tiles }),
+      ...(chunk && { weights: chunk }),
+    });
+  });
+  return { layers, macs: layers.reduce((n, l) => n + l.macs, 0) };
+}
+
+function tileNames(step: Extract<Step, { kind: "conv" }>, laid: LaidOut): Record<Variant, string> {
+  const name = (variant: Variant): string => {
+    const { mr, nr } = convTile(step, laid, variant);
+    return `${mr}x${nr}`;
+  };
+  return { simd: name("simd"), relaxed: name("relaxed") };
+}

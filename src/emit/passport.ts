@@ -1,0 +1,150 @@
+/** What a package says about itself: shapes, plans, hashes, error bound, a self-test with its expected result. */
+import { createHash } from "node:crypto";
+import type { Variant } from "../kernels/tiles.js";
+import { getOp } from "../model/ops/index.js";
+import { sizeOf, type Graph, type Shape } from "../model/types.js";
+import type { EmissionPlan } from "./source.js";
+import type { LoweredPort } from "./steps.js";
+import type { KernelPlan } from "./kernel-plan.js";
+import type { PlannedBuffer } from "./memory-plan.js";
+
+/**
+ * First-order forward bound: every output is a sum over paths of products, and no path meets more than `roundings`
+ * roundings, so |emitted - exact| <= roundings * 2^-24 * S. S is the same output of the network made of absolute values
+ * (inputs, weights, biases); activations have slope at most 1.
+ */
+export interface ErrorBound {
+  readonly roundings: number;
+  readonly unit: number;
+  readonly bound: number;
+  readonly relativeTo: string;
+  /** max |emitted - host| / max |host|, measured by the build; null when nobody measured. */
+  readonly maxError: number | null;
+}
+
+export interface SelfTest {
+  /** Inputs: value i of every port is `((i * 2654435761 mod 2^32) / 2^31 - 1) * scale + offset`. */
+  readonly scale: number;
+  readonly offset: number;
+  /** Of the strict variant: sha256 of the outputs' bytes in order, and their first values. */
+  readonly sha256: string | null;
+  readonly first: Readonly<Record<string, readonly number[]>> | null;
+}
+
+export interface Passport {
+  readonly idap: 1;
+  readonly name: string;
+  readonly abi: 1;
+  readonly graphSha256: string;
+  readonly source: Readonly<Record<string, unknown>> | null;
+  readonly profile: Readonly<Record<string, unknown>> | null;
+  readonly inputs: readonly PassportPort[];
+  readonly outputs: readonly PassportPort[];
+  readonly variants: readonly Variant[];
+  readonly macs: number;
+  readonly weights: { readonly bytes: number; readonly sha256: string };
+  readonly memory: {
+    readonly pages: number;
+    readonly weightsOffset: number;
+    readonly arenaOffset: number;
+    readonly arenaBytes: number;
+    readonly buffers: readonly PlannedBuffer[];
+  };
+  readonly layers: KernelPlan["layers"];
+  readonly ledger: unknown;
+  readonly error: ErrorBound;
+  readonly selfTest: SelfTest;
+  /** sha256 of every other file but measurements.json and report.html; only in passport.json. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+export interface PassportPort {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly dtype: "f32";
+  readonly bytes: number;
+}
+
+export const sha256 = (bytes: Uint8Array | string): string => createHash("sha256").update(bytes).digest("hex");
+
+/** A hash of everything that decides the numbers: structure, attributes, constants. */
+export function graphHash(graph: Graph): string {
+  const hash = createHash("sha256");
+  hash.update(JSON.stringify([graph.inputs, graph.outputs, graph.nodes]));
+  for (const [name, { type, data }] of [...graph.tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(JSON.stringify([name, type]));
+    if (data) hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest("hex");
+}
+
+/** The most roundings on any path from an input to an output. */
+export function roundingsOf(graph: Graph): number {
+  const count = new Map<string, number>();
+  for (const node of graph.nodes) {
+    const types = node.inputs.map((name) => graph.tensors.get(name)!.type);
+    const own = getOp(node.op).tolerance(types, node.attrs);
+    const before = Math.max(0, ...node.inputs.map((name) => count.get(name) ?? 0));
+    const after = before + (own.kind === "exact" ? 0 : own.count);
+    for (const name of node.outputs) count.set(name, after);
+  }
+  return Math.max(0, ...graph.outputs.map((p) => count.get(p.tensor) ?? 0));
+}
+
+/** Values of the self-test's inputs, by integer arithmetic only. */
+export function selfTestInput(count: number, scale: number, offset: number): Float32Array {
+  const out = new Float32Array(count);
+  for (let i = 0; i < count; i++) out[i] = ((Math.imul(i, 2654435761) >>> 0) / 2147483648 - 1) * scale + offset;
+  return out;
+}
+
+const ports = (list: readonly LoweredPort[]): PassportPort[] =>
+  list.map(({ name, shape }) => ({ name, shape, dtype: "f32", bytes: 4 * sizeOf(shape) }));
+
+export interface PassportFacts {
+  readonly name: string;
+  readonly graph: Graph;
+  readonly prepared: Graph;
+  readonly plan: EmissionPlan;
+  readonly variants: readonly Variant[];
+  readonly source: Readonly<Record<string, unknown>> | null;
+  readonly profile: Readonly<Record<string, unknown>> | null;
+  readonly ledger: unknown;
+  readonly maxError: number | null;
+  readonly selfTest: SelfTest;
+}
+
+export function makePassport(f: PassportFacts): Passport {
+  const { memory, kernels, weights, laid } = f.plan;
+  const roundings = roundingsOf(f.prepared);
+  return {
+    idap: 1,
+    name: f.name,
+    abi: 1,
+    graphSha256: graphHash(f.graph),
+    source: f.source,
+    profile: f.profile,
+    inputs: ports(laid.inputs),
+    outputs: ports(laid.outputs),
+    variants: f.variants,
+    macs: kernels.macs,
+    weights: { bytes: weights.file.length, sha256: sha256(weights.file) },
+    memory: {
+      pages: memory.pages,
+      weightsOffset: memory.weightsOffset,
+      arenaOffset: memory.arenaOffset,
+      arenaBytes: memory.arenaBytes,
+      buffers: memory.buffers,
+    },
+    layers: kernels.layers,
+    ledger: f.ledger,
+    error: {
+      roundings,
+      unit: 2 ** -24,
+      bound: roundings * 2 ** -24,
+      relativeTo: "the output of the same network with inputs, weights and biases replaced by their absolute values",
+      maxError: f.maxError,
+    },
+    selfTest: f.selfTest,
+  };
+}

@@ -1,0 +1,98 @@
+/** The weights file: every constant of the steps in the layout of its kernel, equal chunks stored once. */
+import { createHash } from "node:crypto";
+import { packPanels, packVector, segmentRows } from "../kernels/weights.js";
+import { convGeometry } from "./conv-geometry.js";
+import type { TensorLayout } from "./layout.js";
+import { binaryForm } from "./regions.js";
+import type { BinaryStep, ConvStep, Step } from "./steps.js";
+
+export interface WeightsChunk {
+  /** Bytes from the start of the file. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface WeightsPlan {
+  readonly file: Uint8Array;
+  /** Chunk of each step that has one, by index. */
+  readonly chunks: ReadonlyMap<number, WeightsChunk>;
+}
+
+function convWeights(step: ConvStep, x: TensorLayout, y: TensorLayout): Float32Array {
+  const g = convGeometry(step, x, y);
+  const taps = step.kernel[0] * step.kernel[1];
+  const perGroup = step.co / step.groups;
+  const rows = segmentRows(taps, step.ci, g.segmentChannels);
+  const parts: Float32Array[] = [];
+  for (let group = 0; group < step.groups; group++) {
+    let { weights, bias } = step;
+    if (step.groups > 1) {
+      weights = new Float32Array(taps * step.ci * perGroup);
+      for (let r = 0; r < taps * step.ci; r++) {
+        const from = r * step.co + group * perGroup;
+        weights.set(step.weights.subarray(from, from + perGroup), r * perGroup);
+      }
+      bias = bias && bias.subarray(group * perGroup, (group + 1) * perGroup);
+    }
+    parts.push(packPanels(weights, perGroup, bias, rows));
+  }
+  const out = new Float32Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const p of parts) {
+    out.set(p, at);
+    at += p.length;
+  }
+  return out;
+}
+
+function binaryValues(step: BinaryStep, values: Float32Array, layouts: ReadonlyMap<string, TensorLayout>): Float32Array {
+  const y = layouts.get(step.y)!;
+  if (binaryForm(step, layouts) !== "same" || y.cs === y.c) return packVector(values);
+  // Spread over pixels as y is, so that one run covers channels and padding.
+  const out = new Float32Array(y.n * y.h * y.w * y.cs);
+  for (let p = 0; p < y.n * y.h * y.w; p++) out.set(values.subarray(p * y.c, (p + 1) * y.c), p * y.cs);
+  return packVector(out);
+}
+
+function constantsOf(step: Step, layouts: ReadonlyMap<string, TensorLayout>): Float32Array | null {
+  switch (step.kind) {
+    case "conv":
+      return convWeights(step, layouts.get(step.x)!, layouts.get(step.y)!);
+    case "depthwise": {
+      const taps = step.kernel[0] * step.kernel[1];
+      return packPanels(step.weights, step.channels, step.bias, segmentRows(taps, 1, 1));
+    }
+    case "binary":
+      return "values" in step.b ? binaryValues(step, step.b.values, layouts) : null;
+    default:
+      return null;
+  }
+}
+
+export function planWeights(steps: readonly Step[], layouts: ReadonlyMap<string, TensorLayout>): WeightsPlan {
+  const chunks = new Map<number, WeightsChunk>();
+  const known = new Map<string, WeightsChunk>();
+  const parts: Uint8Array[] = [];
+  let end = 0;
+  steps.forEach((step, i) => {
+    const values = constantsOf(step, layouts);
+    if (!values) return;
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const key = createHash("sha256").update(bytes).digest("hex");
+    let chunk = known.get(key);
+    if (!chunk) {
+      chunk = { offset: end, bytes: bytes.length };
+      known.set(key, chunk);
+      parts.push(bytes);
+      end += bytes.length;
+    }
+    chunks.set(i, chunk);
+  });
+  const file = new Uint8Array(end);
+  let at = 0;
+  for (const part of parts) {
+    file.set(part, at);
+    at += part.length;
+  }
+  return { file, chunks };
+}
