@@ -6,7 +6,7 @@
  * the others get a real transpose in front, made once for each (tensor, permutation). A network whose every convolution
  * is wrapped as transpose, conv2d, transpose ends with transposes at its interface only.
  */
-import { consumersOf } from "../graph.js";
+import { consumersOf, outputTensors } from "../graph.js";
 import { GraphBuilder } from "../builder.js";
 import { reshapeTarget } from "../ops/shared/broadcast.js";
 import { inversePerm } from "../ops/transpose.js";
@@ -30,6 +30,7 @@ export function cancelTransposes(graph: Graph): Graph {
 }
 
 const UNARY = new Set(["relu", "relu6", "sigmoid"]);
+const FREE = new Set(["transpose", "add", "mul", "concat", "softmax", "slice", "reshape"]);
 const REDUCE = new Set(["reduce_mean", "reduce_max", "reduce_sum"]);
 
 interface Constant {
@@ -336,24 +337,31 @@ class Mover {
     return result;
   }
 
-  /** The permutation of a transpose that `tensor` reaches through element-wise work alone, if all of it waits for one. */
+  /**
+   * The permutation in which an input is wanted behind element-wise work and transposes, if all who mind agree.
+   * Operators that run in any layout have no say.
+   */
   private waitingPerm(tensor: string, consumers: ReadonlyMap<string, Node[]>): readonly number[] | null {
+    const outputs = outputTensors(this.graph);
     let found: readonly number[] | null = null;
-    const queue = [tensor];
-    for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
-      for (const node of consumers.get(name) ?? []) {
-        if (node.op === "transpose") {
-          const perm = node.attrs.perm as number[];
-          if (found && `${found}` !== `${perm}`) return null;
-          found = perm;
-        } else if (this.isElementwise(node)) {
-          queue.push(node.outputs[0]!);
-        } else {
-          return null;
-        }
+    const queue = [{ name: tensor, perm: identityPerm(this.typeOf(tensor).shape.length) }];
+    for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
+      const { name, perm } = at;
+      const users = consumers.get(name) ?? [];
+      if (outputs.has(name) || users.some((n) => !this.followsAnyLayout(n))) {
+        if (found && `${found}` !== `${perm}`) return null;
+        found = perm;
+      }
+      for (const node of users) {
+        if (node.op === "transpose") queue.push({ name: node.outputs[0]!, perm: composePerm(perm, node.attrs.perm as number[]) });
+        else if (this.isElementwise(node)) queue.push({ name: node.outputs[0]!, perm });
       }
     }
     return found && !isIdentity(found) ? found : null;
+  }
+
+  private followsAnyLayout(node: Node): boolean {
+    return FREE.has(node.op) || REDUCE.has(node.op) || this.isElementwise(node);
   }
 
   private isElementwise(node: Node): boolean {

@@ -1,0 +1,181 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ReferenceExecutor } from "../../../src/host/reference.js";
+import { GraphBuilder } from "../../../src/model/builder.js";
+import { equalGraphs } from "../../../src/model/equal.js";
+import { cancelTransposes, foldConstants } from "../../../src/model/passes/index.js";
+import { Random } from "../../../src/model/random.js";
+import type { Graph, TensorRecord } from "../../../src/model/types.js";
+import { exportNchw } from "../../support/nchw.js";
+import { Net, randomInputs, randomNetwork } from "../../support/networks.js";
+
+const count = (graph: Graph, op: string): number => graph.nodes.filter((n) => n.op === op).length;
+
+/** Largest |a - b| / max |b| over the outputs; both graphs run in f64, so only the order of sums may differ. */
+async function difference(a: Graph, b: Graph, inputs: TensorRecord): Promise<number> {
+  const [ya, yb] = await Promise.all([new ReferenceExecutor(a).run(inputs), new ReferenceExecutor(b).run(inputs)]);
+  expect(Object.keys(ya)).toEqual(Object.keys(yb));
+  let worst = 0;
+  for (const [name, value] of Object.entries(yb)) {
+    expect(ya[name]!.shape).toEqual(value.shape);
+    const p = ya[name]!.data as Float32Array;
+    const q = value.data as Float32Array;
+    const size = q.reduce((m, v) => Math.max(m, Math.abs(v)), 1e-30);
+    q.forEach((v, i) => (worst = Math.max(worst, Math.abs(v - p[i]!) / size)));
+  }
+  return worst;
+}
+
+describe("networks exported from NCHW", () => {
+  test("keep one transpose, at the input, and otherwise are the NHWC network again", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 100_000 }), async (seed) => {
+        const nhwc = randomNetwork(seed);
+        const wrapped = exportNchw(nhwc);
+        const moved = cancelTransposes(wrapped);
+        expect(await difference(moved, wrapped, randomInputs(wrapped, seed))).toBeLessThan(2 ** -22);
+        // One that moves no element (a single channel) is a reshape.
+        expect(moved.nodes[0]!.op).toMatch(/^(transpose|reshape)$/);
+        expect(count(moved, "transpose")).toBe(moved.nodes[0]!.op === "transpose" ? 1 : 0);
+        // With the interface transposed back, node by node and bit by bit the network it was exported from.
+        expect(equalGraphs(withNhwcInput(moved), nhwc)).toBeNull();
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("an image as output keeps one transpose at that end too", () => {
+    const net = new Net(new Random(3));
+    const x = net.input([6, 6, 3]);
+    const graph = net.build(net.relu(net.add(net.conv(x, 4), net.conv(x, 4, 1))));
+    const moved = cancelTransposes(exportNchw(graph));
+    expect(count(moved, "transpose")).toBe(2);
+    expect(moved.nodes[0]!.op).toBe("transpose");
+    expect(moved.nodes.at(-1)!.op).toBe("transpose");
+  });
+
+  test("element-wise work on the input runs behind the transpose", () => {
+    const net = new Net(new Random(4));
+    const x = net.input([6, 6, 3]);
+    const scaled = net.op("add", [net.op("mul", [x, net.weight([3])]), net.weight([3])]);
+    const padded = net.op("pad", [scaled], { before: [0, 1, 1, 0], after: [0, 0, 0, 0], value: 0 });
+    const graph = net.build(net.globalMean(net.conv(padded, 4)));
+    const moved = cancelTransposes(foldConstants(exportNchw(graph)));
+    expect(moved.nodes.map((n) => n.op)).toEqual(["transpose", "mul", "add", "pad", "conv2d", "reduce_mean"]);
+    expect(moved.nodes[3]!.attrs).toMatchObject({ before: [0, 1, 1, 0] });
+  });
+});
+
+/** Replaces the single input transpose by an NHWC input, to compare with the network before its export. */
+function withNhwcInput(graph: Graph): Graph {
+  const transpose = graph.nodes[0]!;
+  const [tensor] = transpose.outputs as [string];
+  const port = graph.inputs.find((p) => p.tensor === transpose.inputs[0])!;
+  const inputs = graph.inputs.map((p) => (p === port ? { ...p, tensor } : p));
+  const tensors = new Map(graph.tensors);
+  tensors.delete(port.tensor);
+  return { ...graph, inputs, tensors, nodes: graph.nodes.filter((n) => n !== transpose) };
+}
+
+/** Random graphs with transposes anywhere: only the function has to stay. */
+function scrambled(seed: number): Graph {
+  const random = new Random(seed);
+  const b = new GraphBuilder(`scrambled-${seed}`);
+  const shape = [1, 2 + random.int(2), 1 + random.int(3), 1 + random.int(3)];
+  const pool = [b.input("x", { dtype: "f32", shape, batchAxis: 0 })];
+  const pick = (): string => pool[random.int(pool.length)]!;
+  const value = (n: number): Float32Array => Float32Array.from({ length: n }, () => random.normal());
+  for (let i = 0; i < 14; i++) {
+    const x = pick();
+    const t = b.typeOf(x);
+    const rank = t.shape.length;
+    const axis = random.int(rank);
+    const free = t.shape.map((_, k) => k).filter((k) => k !== t.batchAxis);
+    const inner = free[random.int(free.length)];
+    const add = (op: string, inputs: string[], attrs: Record<string, unknown>): void => {
+      pool.push(b.node(op, inputs, attrs)[0]!);
+    };
+    switch (random.int(12)) {
+      case 0:
+      case 1:
+      case 2:
+        add("transpose", [x], { perm: random.shuffle(t.shape.map((_, k) => k)) });
+        break;
+      case 3:
+        add("relu", [x], {});
+        break;
+      case 4: {
+        const last = t.shape[rank - 1]!;
+        if (t.batchAxis !== rank - 1) {
+          const n = random.next() < 0.5 ? last : 1;
+          add("mul", [x, b.constant("m", "f32", n === 1 ? [] : [n], value(n))], {});
+        }
+        break;
+      }
+      case 5: {
+        const y = pool.find((p) => p !== x && `${b.typeOf(p).shape}|${b.typeOf(p).batchAxis}` === `${t.shape}|${t.batchAxis}`);
+        if (y) add("add", [x, y], {});
+        break;
+      }
+      case 6: {
+        const wide = t.shape.map((d, k) => (k === t.batchAxis ? 1 : d));
+        add("add", [x, b.constant("w", "f32", wide, value(wide.reduce((p, q) => p * q, 1)))], {});
+        break;
+      }
+      case 7:
+        if (inner !== undefined) add("concat", [x, x], { axis: inner });
+        break;
+      case 8:
+        if (inner !== undefined && rank > 2) add("reduce_sum", [x], { axes: [inner], keepDims: random.next() < 0.5 });
+        break;
+      case 9:
+        add("pad", [x], {
+          before: t.shape.map((_, k) => (k === inner ? 1 : 0)),
+          after: t.shape.map((_, k) => (k === axis && k !== t.batchAxis ? 1 : 0)),
+          value: 0.5,
+        });
+        break;
+      case 10:
+        if (inner !== undefined) add("softmax", [x], { axis: inner });
+        break;
+      default:
+        if (t.batchAxis === 0 && rank > 1) {
+          const k = t.shape.slice(1).reduce((p, q) => p * q, 1);
+          const flat = b.node("reshape", [x], { shape: [-1, k] })[0]!;
+          const y = random.next() < 0.5 ? flat : b.node("relu", [flat], {})[0]!;
+          pool.push(y);
+          const w = b.constant("d", "f32", [k, 3], value(3 * k));
+          pool.push(b.node("dense", [y, w], {})[0]!);
+        }
+    }
+  }
+  [...new Set([pool.at(-1)!, pool[pool.length >> 1]!])].forEach((tensor, i) => b.output(tensor, `y${i}`));
+  return b.build();
+}
+
+describe("graphs with transposes anywhere", () => {
+  test("compute the same after the pass", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 1_000_000 }), async (seed) => {
+        const graph = scrambled(seed);
+        const moved = cancelTransposes(graph);
+        expect(await difference(moved, graph, randomInputs(graph, seed, 3))).toBeLessThan(2 ** -22);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+test("a graph without transposes is returned as it is", () => {
+  const graph = randomNetwork(5);
+  expect(cancelTransposes(graph)).toBe(graph);
+});
+
+test("an inverse pair leaves nothing", () => {
+  const b = new GraphBuilder("pair");
+  const x = b.input("x", { dtype: "f32", shape: [1, 2, 3, 4], batchAxis: 0 });
+  const there = b.node("transpose", [x], { perm: [0, 3, 1, 2] })[0]!;
+  const back = b.node("transpose", [there], { perm: [0, 2, 3, 1] })[0]!;
+  b.output(b.node("relu", [back])[0]!, "y");
+  expect(cancelTransposes(b.build()).nodes.map((n) => n.op)).toEqual(["relu"]);
+});
