@@ -1,30 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ReferenceExecutor } from "../../../src/host/reference.js";
 import { GraphBuilder } from "../../../src/model/builder.js";
 import { equalGraphs } from "../../../src/model/equal.js";
 import { cancelTransposes, foldConstants } from "../../../src/model/passes/index.js";
 import { Random } from "../../../src/model/random.js";
-import type { Graph, TensorRecord } from "../../../src/model/types.js";
+import type { Graph } from "../../../src/model/types.js";
+import { difference } from "../../support/difference.js";
 import { exportNchw } from "../../support/nchw.js";
 import { Net, randomInputs, randomNetwork } from "../../support/networks.js";
 
 const count = (graph: Graph, op: string): number => graph.nodes.filter((n) => n.op === op).length;
-
-/** Largest |a - b| / max |b| over the outputs; both graphs run in f64, so only the order of sums may differ. */
-async function difference(a: Graph, b: Graph, inputs: TensorRecord): Promise<number> {
-  const [ya, yb] = await Promise.all([new ReferenceExecutor(a).run(inputs), new ReferenceExecutor(b).run(inputs)]);
-  expect(Object.keys(ya)).toEqual(Object.keys(yb));
-  let worst = 0;
-  for (const [name, value] of Object.entries(yb)) {
-    expect(ya[name]!.shape).toEqual(value.shape);
-    const p = ya[name]!.data as Float32Array;
-    const q = value.data as Float32Array;
-    const size = q.reduce((m, v) => Math.max(m, Math.abs(v)), 1e-30);
-    q.forEach((v, i) => (worst = Math.max(worst, Math.abs(v - p[i]!) / size)));
-  }
-  return worst;
-}
 
 describe("networks exported from NCHW", () => {
   test("keep one transpose, at the input, and otherwise are the NHWC network again", async () => {
