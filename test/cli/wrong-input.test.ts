@@ -44,19 +44,16 @@ function idap(...words: string[]): Run {
   return spawnSync(process.execPath, [main, ...words], { cwd: folder, encoding: "utf8", input: "" });
 }
 
-/** One clear sentence and exit code 1; the same as one JSON document; no stack; nothing written. */
+/** One clear sentence and exit code 1, the same as one JSON document; no stack; nothing written. */
 function expectRefused(words: string[], code: string, message: RegExp): void {
   const before = readdirSync(folder).sort();
-  const run = idap(...words);
-  const lines = run.stderr.trimEnd().split("\n");
-  const errors = lines.filter((l) => l.startsWith("error: "));
-  expect(run, run.stderr).toMatchObject({ status: 1, stdout: "" });
+  const run = idap(...words, "--json", "--quiet");
+  expect(run.status, run.stderr).toBe(1);
+  const errors = run.stderr.split("\n").filter((l) => l.startsWith("error: "));
   expect(errors, run.stderr).toHaveLength(1);
   expect(errors[0]).toMatch(message);
   expect(run.stderr).not.toMatch(/^\s+at /m);
-  const json = idap(...words, "--json", "--quiet");
-  expect(json.status).toBe(1);
-  expect(JSON.parse(json.stdout)).toMatchObject({ error: { code, message: errors[0]!.slice("error: ".length) } });
+  expect(JSON.parse(run.stdout)).toMatchObject({ error: { code, message: errors[0]!.slice("error: ".length) } });
   expect(readdirSync(folder).sort()).toEqual(before);
 }
 
@@ -168,10 +165,10 @@ describe("wrong input: one clear sentence, exit code 1, nothing half-written", (
   test("an output folder that is not ours to overwrite is left as it was", () => {
     const mine = mkdtempSync(at("mine-"));
     writeFileSync(path.join(mine, "thesis.txt"), "years of work");
-    expectRefused(["build", at("tiny.onnx"), "--no-prune", "--out", mine], "E_OUTPUT", /thesis\.txt/);
+    expectRefused(["build", at("tiny.onnx"), "--no-prune", "--out", mine], "E_OUT_NOT_OURS", /thesis\.txt/);
     expect(readdirSync(mine)).toEqual(["thesis.txt"]);
     const file = put("taken", "a file");
-    expectRefused(["build", at("tiny.onnx"), "--no-prune", "--out", file], "E_OUTPUT", /taken/);
+    expectRefused(["build", at("tiny.onnx"), "--no-prune", "--out", file], "E_OUT_NOT_OURS", /taken/);
   });
 
   test("a folder that is no package", () => {
