@@ -1,7 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { IdapError } from "../../model/errors.js";
 import { sizeOf, type Dtype, type Shape, type TensorData } from "../../model/types.js";
-import { floatsOf, halvesToFloats, int32sOf, int64sOf, uint16sOf } from "../shared/bytes.js";
+import { copyOf, floatsOf, halvesToFloats, int32sOf, int64sOf, uint16sOf } from "../shared/bytes.js";
 import { checkShape } from "../shared/check.js";
 import {
   ModelProtoSchema,
@@ -112,15 +112,15 @@ function decodeRaw({ dataType, rawData }: TensorProto): TensorData | null {
     case T.FLOAT16:
       return halvesToFloats(uint16sOf(rawData));
     case T.DOUBLE:
-      return Float32Array.from(new Float64Array(rawData.slice().buffer));
+      return Float32Array.from(new Float64Array(copyOf(rawData).buffer));
     case T.INT32:
       return int32sOf(rawData);
     case T.INT64:
       return int64sOf(rawData);
     case T.INT8:
-      return new Int8Array(rawData.slice().buffer);
+      return new Int8Array(copyOf(rawData).buffer);
     default:
-      return rawData.slice();
+      return copyOf(rawData);
   }
 }
 

@@ -23,17 +23,22 @@ export class Budget {
   }
 }
 
+/** A copy that owns its memory from byte 0 on; `slice` of a Node `Buffer` would share it. */
+export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
+}
+
 /** A copy of little-endian 32-bit floats; `bytes` needs no alignment. Machines that run this are little-endian. */
 export function floatsOf(bytes: Uint8Array): Float32Array {
-  return new Float32Array(bytes.slice().buffer);
+  return new Float32Array(copyOf(bytes).buffer);
 }
 
 export function int32sOf(bytes: Uint8Array): Int32Array {
-  return new Int32Array(bytes.slice().buffer);
+  return new Int32Array(copyOf(bytes).buffer);
 }
 
 export function int64sOf(bytes: Uint8Array): BigInt64Array {
-  return new BigInt64Array(bytes.slice().buffer);
+  return new BigInt64Array(copyOf(bytes).buffer);
 }
 
 /** IEEE 754 binary16 values, exactly, from their bit patterns. */
@@ -58,5 +63,5 @@ export function halvesToFloats(halves: ArrayLike<number>): Float32Array {
 
 /** Little-endian 16-bit unsigned integers. */
 export function uint16sOf(bytes: Uint8Array): Uint16Array {
-  return new Uint16Array(bytes.slice().buffer);
+  return new Uint16Array(copyOf(bytes).buffer);
 }

@@ -1,7 +1,7 @@
 import type { GraphBuilder } from "../../model/builder.js";
 import { IdapError } from "../../model/errors.js";
 import { sizeOf, type Attrs, type Dtype, type TensorData, type TensorType } from "../../model/types.js";
-import { Budget, floatsOf, int32sOf, int64sOf } from "../shared/bytes.js";
+import { Budget, copyOf, floatsOf, halvesToFloats, int32sOf, int64sOf, uint16sOf } from "../shared/bytes.js";
 import type { Names } from "../shared/names.js";
 import type { FlatTable } from "./flat.js";
 import type { FileOperator, FileTensor, TfliteFile } from "./file.js";
@@ -20,6 +20,7 @@ export interface Converter {
 
 const DTYPES: Readonly<Record<string, Dtype>> = {
   float32: "f32",
+  float16: "f32",
   int32: "i32",
   int8: "i8",
   uint8: "u8",
@@ -27,7 +28,9 @@ const DTYPES: Readonly<Record<string, Dtype>> = {
   bool: "bool",
 };
 
+/** Element type in the IR: quantised integers are read as the floats that they stand for. */
 export function dtypeOf(tensor: FileTensor, file: string): Dtype {
+  if (tensor.quantisation) return "f32";
   const dtype = DTYPES[tensor.type];
   if (!dtype) {
     throw new IdapError("E_DTYPE", `${file}: tensor "${tensor.name}" has type ${tensor.type}, which cannot be read`);
@@ -81,31 +84,70 @@ export class TfliteContext {
     return name;
   }
 
-  /** Decoded copy of a constant of the file. */
+  /** Decoded copy of a constant of the file, of the type that `dtypeOf` gives. */
   data(index: number): TensorData {
+    const { file } = this.source;
     const tensor = this.source.tensors[index]!;
-    const dtype = dtypeOf(tensor, this.source.file);
     const bytes = tensor.data!;
-    const width = dtype === "i64" ? 8 : dtype === "f32" || dtype === "i32" ? 4 : 1;
-    if (bytes.length !== width * sizeOf(tensor.shape)) {
+    const size = sizeOf(tensor.shape);
+    const width = WIDTH[tensor.type];
+    if (width === undefined) {
+      throw new IdapError("E_DTYPE", `${file}: tensor "${tensor.name}" has type ${tensor.type}, which cannot be read`);
+    }
+    if (bytes.length !== width * size) {
       throw new IdapError(
         "E_FORMAT",
-        `${this.source.file} is damaged: tensor "${tensor.name}" [${tensor.shape}] needs ${width * sizeOf(tensor.shape)} bytes but has ${bytes.length}`,
+        `${file} is damaged: tensor "${tensor.name}" [${tensor.shape}] needs ${width * size} bytes but has ${bytes.length}`,
       );
     }
-    this.budget.charge(bytes.length);
-    switch (dtype) {
-      case "f32":
-        return floatsOf(bytes);
-      case "i32":
-        return int32sOf(bytes);
-      case "i64":
-        return int64sOf(bytes);
-      case "i8":
-        return new Int8Array(bytes.slice().buffer);
-      default:
-        return bytes.slice();
+    this.budget.charge(Math.max(width, 4) * size);
+    const values = decode(tensor.type, bytes);
+    return tensor.quantisation && tensor.type !== "float32" ? this.dequantised(tensor, values) : values;
+  }
+
+  /** scale * (q - zeroPoint), rounded once to f32. */
+  private dequantised({ name, shape, quantisation }: FileTensor, q: TensorData): Float32Array {
+    const { scale, zeroPoint, axis } = quantisation!;
+    const perAxis = scale.length > 1;
+    if (zeroPoint.length > scale.length || (perAxis && shape[axis] !== scale.length)) {
+      throw new IdapError(
+        "E_FORMAT",
+        `${this.source.file} is damaged: tensor "${name}" [${shape}] has ${scale.length} scales and ${zeroPoint.length} zero points for axis ${axis}`,
+      );
     }
+    const inner = perAxis ? sizeOf(shape.slice(axis + 1)) : 1;
+    return Float32Array.from(q as ArrayLike<number>, (v, i) => {
+      const k = perAxis ? Math.floor(i / inner) % scale.length : 0;
+      return scale[k]! * (Number(v) - (zeroPoint[k] ?? zeroPoint[0] ?? 0));
+    });
+  }
+}
+
+/** Bytes of one element. */
+const WIDTH: Readonly<Record<string, number>> = {
+  float32: 4,
+  float16: 2,
+  int32: 4,
+  int64: 8,
+  int8: 1,
+  uint8: 1,
+  bool: 1,
+};
+
+function decode(type: string, bytes: Uint8Array): TensorData {
+  switch (type) {
+    case "float32":
+      return floatsOf(bytes);
+    case "float16":
+      return halvesToFloats(uint16sOf(bytes));
+    case "int32":
+      return int32sOf(bytes);
+    case "int64":
+      return int64sOf(bytes);
+    case "int8":
+      return new Int8Array(copyOf(bytes).buffer);
+    default:
+      return copyOf(bytes);
   }
 }
 
@@ -192,12 +234,31 @@ export class TfliteOp {
   }
 
   /**
-   * A converted constant, under the name it has in the file. Operators that share one share the result:
-   * `layout` names the conversion.
+   * Converted weights, under the name they have in the file. Operators that share them share the result.
+   * @param layout names the conversion
+   * @param shape of the result
+   * @param axes the axis of the result that each axis of the file becomes; null where it is split or merged
    */
-  constant(i: number, layout: string, shape: readonly number[], convert: () => TensorData): string {
-    const key = `${this.index(i)} ${layout} ${shape}`;
-    return this.context.shared(key, () => this.context.constant(this.fileTensor(i).name, "f32", shape, convert()));
+  weights(
+    i: number,
+    layout: string,
+    shape: readonly number[],
+    convert: (floats: Float32Array) => Float32Array,
+    axes: readonly (number | null)[],
+  ): string {
+    return this.context.shared(`${this.index(i)} ${layout} ${shape}`, () => {
+      const { name, quantisation, type } = this.fileTensor(i);
+      const tensor = this.context.constant(name, "f32", shape, convert(this.floats(i)));
+      if (quantisation && (type === "int8" || type === "uint8")) {
+        const scale = Array.from(quantisation.scale);
+        const zeroPoint = scale.map((_, k) => quantisation.zeroPoint[k] ?? quantisation.zeroPoint[0] ?? 0);
+        const axis = scale.length === 1 ? null : (axes[quantisation.axis] ?? null);
+        if (axis !== null || scale.length === 1) {
+          this.context.builder.annotate(tensor, { dtype: type === "int8" ? "i8" : "u8", scale, zeroPoint, axis });
+        }
+      }
+      return tensor;
+    });
   }
 
   /** A node whose result is no tensor of the file; `suffix` completes its name. */

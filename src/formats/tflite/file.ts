@@ -12,10 +12,17 @@ export interface FileTensor {
   readonly type: string;
   /** Raw bytes of a constant, null for an activation. */
   readonly data: Uint8Array | null;
-  /** It carries scales: its integers stand for real numbers. */
-  readonly quantised: boolean;
+  /** Affine quantisation: its integers stand for scale * (q - zeroPoint); null when it has none. */
+  readonly quantisation: FileQuantisation | null;
   readonly variable: boolean;
   readonly sparse: boolean;
+}
+
+export interface FileQuantisation {
+  /** One entry, or one for each index of `axis`. */
+  readonly scale: Float32Array;
+  readonly zeroPoint: readonly number[];
+  readonly axis: number;
 }
 
 export interface FileOperator {
@@ -105,15 +112,24 @@ function parseTensor(flat: FlatFile, table: FlatTable, index: number, buffers: r
   const typeNumber = table.i8(F.Tensor.type);
   const type = TENSOR_TYPES[typeNumber];
   if (type === undefined) throw flat.damaged(`tensor "${name}" has the unknown type ${typeNumber}`);
-  const quantization = table.table(F.Tensor.quantization);
   return {
     name,
     shape: checkShape(table.ints(F.Tensor.shape, MAX_RANK) ?? [], `${flat.file}: tensor "${name}"`),
     signature: table.ints(F.Tensor.shapeSignature, MAX_RANK),
     type,
     data: data && data.length > 0 ? data : null,
-    quantised: quantization !== null && quantization.length(F.Quantization.scale) > 0,
+    quantisation: parseQuantisation(table.table(F.Tensor.quantization)),
     variable: table.bool(F.Tensor.isVariable),
     sparse: table.has(F.Tensor.sparsity),
   };
+}
+
+/** More scales than any real layer has channels. */
+const MAX_SCALES = 1 << 20;
+
+function parseQuantisation(table: FlatTable | null): FileQuantisation | null {
+  const scale = table?.floats(F.Quantization.scale, MAX_SCALES) ?? null;
+  if (!table || !scale || scale.length === 0) return null;
+  const zeroPoint = table.longs(F.Quantization.zeroPoint, MAX_SCALES) ?? [];
+  return { scale, zeroPoint, axis: table.i32(F.Quantization.axis) };
 }

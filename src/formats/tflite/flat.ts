@@ -72,6 +72,11 @@ export class FlatFile {
     return Number(this.buffer.readUint64(at));
   }
 
+  i64(at: number): number {
+    this.check(at, 8, "a number");
+    return Number(this.buffer.readInt64(at));
+  }
+
   /** The position that the relative offset at `at` points to. */
   follow(at: number): number {
     return at + this.u32(at);
@@ -180,11 +185,26 @@ export class FlatTable {
 
   /** Elements of an int32 vector, or null when absent; longer ones than `most` are damage. */
   ints(id: number, most: number): number[] | null {
+    return this.list(id, most, 4, (at) => this.flat.i32(at));
+  }
+
+  /** As `ints`, of an int64 vector whose values are small. */
+  longs(id: number, most: number): number[] | null {
+    return this.list(id, most, 8, (at) => this.flat.i64(at));
+  }
+
+  /** As `ints`, of a float vector. */
+  floats(id: number, most: number): Float32Array | null {
+    const list = this.list(id, most, 4, (at) => this.flat.f32(at));
+    return list && Float32Array.from(list);
+  }
+
+  private list(id: number, most: number, bytes: number, read: (at: number) => number): number[] | null {
     const at = this.at(id);
     if (at === 0) return null;
-    const { start, length } = this.flat.vector(at, 4);
+    const { start, length } = this.flat.vector(at, bytes);
     if (length > most) throw this.flat.damaged(`a list has ${length} entries where at most ${most} make sense`);
-    return Array.from({ length }, (_, i) => this.flat.i32(start + 4 * i));
+    return Array.from({ length }, (_, i) => read(start + bytes * i));
   }
 
   /** The bytes of a ubyte vector, without a copy, or null when absent. */

@@ -28,16 +28,19 @@ export function readTflite(bytes: Uint8Array, name: string, file: string, batch 
   return withTracedBatch((traced) => build(source, name, batch, traced));
 }
 
-/** Throws E_QUANTISED with the first tensor that holds quantised values. */
+/**
+ * Throws E_QUANTISED with the first tensor whose values are quantised when the model runs. Constants may be: weights
+ * of 8 bits beside float activations (dynamic range quantisation) are read as the floats that they stand for.
+ */
 function refuseQuantised({ file, tensors, operators, inputs, outputs }: TfliteFile): void {
   const used = new Set([...inputs, ...outputs, ...operators.flatMap((o) => [...o.inputs, ...o.outputs])]);
   for (const i of used) {
-    if (i < 0) continue;
-    const t = tensors[i]!;
-    if ((t.quantised && t.type !== "float32") || t.type === "float16") {
+    const t = tensors[i];
+    if (!t || t.data !== null) continue;
+    if ((t.quantisation !== null && t.type !== "float32") || t.type === "float16") {
       throw new IdapError(
         "E_QUANTISED",
-        `${file} is a quantised model (tensor "${t.name}" holds ${t.type}); only float32 models are read yet`,
+        `${file} is a quantised model (tensor "${t.name}" holds ${t.type}); only models with float32 activations are read yet`,
         "Give the float model from which it was made; what is emitted can be quantised at the end.",
       );
     }

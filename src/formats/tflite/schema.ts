@@ -7,7 +7,7 @@ export const F = {
   OperatorCode: { deprecatedBuiltinCode: 0, customCode: 1, builtinCode: 3 },
   SubGraph: { tensors: 0, inputs: 1, outputs: 2, operators: 3 },
   Tensor: { shape: 0, type: 1, buffer: 2, name: 3, quantization: 4, isVariable: 5, sparsity: 6, shapeSignature: 7 },
-  Quantization: { scale: 2 },
+  Quantization: { scale: 2, zeroPoint: 3, axis: 6 },
   Buffer: { data: 0, offset: 1, size: 2 },
   Operator: { opcodeIndex: 0, inputs: 1, outputs: 2, builtinOptions: 4 },
   Conv2D: { padding: 0, strideW: 1, strideH: 2, activation: 3, dilationW: 4, dilationH: 5 },

@@ -15,18 +15,21 @@ function alignedToLast(c: Constant, rank: number): Constant {
   return { ...moved, shape: moved.shape.slice(unit) };
 }
 
-/** Operands of a broadcasting operator in one common order, and whether that has channels last. */
-function operands(op: OnnxOp): { a: string; b: string; last: boolean } {
+/**
+ * Operands of a broadcasting operator in one common order, and whether that has channels last.
+ * `left`: only the first is taken, b is empty.
+ */
+function operands(op: OnnxOp, which: "both" | "left" = "both"): { a: string; b: string; last: boolean } {
   const ranks = [0, 1].map((i) => op.type(i).shape.length);
   const rank = Math.max(...ranks);
   const fits = (i: number): boolean => op.isConstant(i) || ranks[i] === rank;
   const last = rank > 2 && fits(0) && fits(1) && [0, 1].some((i) => !op.isConstant(i) && op.hasLast(i));
-  if (!last) return { a: op.input(0), b: op.input(1), last };
-  const [a, b] = [0, 1].map((i) => {
+  const get = (i: number): string => {
+    if (!last) return op.input(i);
     if (!op.isConstant(i)) return op.inputLast(i);
     return op.context.constantAs(op.inputName(i), `last of ${rank}`, (c) => alignedToLast(c, rank));
-  });
-  return { a: a!, b: b!, last };
+  };
+  return { a: get(0), b: which === "left" ? "" : get(1), last };
 }
 
 function emitBinary(op: OnnxOp, ir: string, a: string, b: string, last: boolean): void {
@@ -46,9 +49,23 @@ function binary(ir: string): Converter {
 export const Add = binary("add");
 export const Mul = binary("mul");
 
-/** a - b is a + (-1 * b): exact, since a negation rounds nothing. */
+/** Operand 1, a constant, with `map` applied to its values and the axes of the partner's order. */
+function mapped(op: OnnxOp, layout: string, last: boolean, map: (v: number) => number): string {
+  const floats = op.floats(1);
+  const rank = Math.max(op.type(0).shape.length, op.type(1).shape.length);
+  return op.context.constantAs(op.inputName(1), `${layout} ${last ? rank : ""}`, (c) => {
+    const result = { ...c, data: floats.map(map) };
+    return last ? alignedToLast(result, rank) : result;
+  });
+}
+
+/** a - b is a + (-b): exact, since a negation rounds nothing. */
 export const Sub: Converter = {
   convert(op) {
+    if (op.isConstant(1)) {
+      const { a, last } = operands(op, "left");
+      return emitBinary(op, "add", a, mapped(op, "negated", last, (v) => -v), last);
+    }
     const { a, b, last } = operands(op);
     emitBinary(op, "add", a, op.step("negated", "mul", [b, op.scalar("minus_one", -1)]), last);
   },
@@ -58,14 +75,8 @@ export const Sub: Converter = {
 export const Div: Converter = {
   refuse: (op) => refuseComputed(op, { 1: "a divisor" }),
   convert(op) {
-    const floats = op.floats(1);
-    const { a, last } = operands(op);
-    const rank = op.type(0).shape.length;
-    const b = op.context.constantAs(op.inputName(1), `reciprocal ${last ? rank : ""}`, (c) => {
-      const reciprocal = { ...c, data: floats.map((v) => 1 / v) };
-      return last ? alignedToLast(reciprocal, rank) : reciprocal;
-    });
-    emitBinary(op, "mul", a, b, last);
+    const { a, last } = operands(op, "left");
+    emitBinary(op, "mul", a, mapped(op, "reciprocal", last, (v) => 1 / v), last);
   },
 };
 

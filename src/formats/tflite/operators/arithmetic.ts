@@ -20,7 +20,7 @@ export const FULLY_CONNECTED: Converter = {
       const { fileBatch } = op.context;
       x = op.step("flatten", "reshape", [x], { shape: reshapeTarget(op.type(x), [-1, k], op.where, { fileBatch }) });
     }
-    const w = op.constant(1, "io", [k, n], () => permute(op.floats(1), [n, k], [1, 0]));
+    const w = op.weights(1, "io", [k, n], (floats) => permute(floats, [n, k], [1, 0]), [1, 0]);
     const inputs = [x, w, ...(op.has(2) ? [op.input(2)] : [])];
     op.emit("dense", inputs, {}, activationOf(op, F.FullyConnected.activation));
   },

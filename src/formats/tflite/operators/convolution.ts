@@ -51,8 +51,12 @@ export const CONV_2D: Converter = {
     if (channels % perGroup !== 0) {
       throw new IdapError("E_CHANNELS", `${op.where}: x has ${channels} channels but the weights take ${perGroup}`);
     }
-    const w = op.constant(1, "hwio", [kh, kw, perGroup, co], () =>
-      permute(op.floats(1), [co, kh, kw, perGroup], [1, 2, 3, 0]),
+    const w = op.weights(
+      1,
+      "hwio",
+      [kh, kw, perGroup, co],
+      (floats) => permute(floats, [co, kh, kw, perGroup], [1, 2, 3, 0]),
+      [3, 0, 1, 2],
     );
     const inputs = [op.input(0), w, ...(op.has(2) ? [op.input(2)] : [])];
     const attrs = { strides, dilations, pads, groups: channels / perGroup };
@@ -75,7 +79,12 @@ export const DEPTHWISE_CONV_2D: Converter = {
         `${op.where}: x has ${channels} channels but the weights are [${op.fileTensor(1).shape}]`,
       );
     }
-    const w = op.constant(1, "depthwise", [kh, kw, channels, co / channels], () => op.floats(1));
+    const w = op.weights(1, "depthwise", [kh, kw, channels, co / channels], (floats) => floats, [
+      null,
+      0,
+      1,
+      co === channels ? 2 : channels === 1 ? 3 : null,
+    ]);
     const inputs = [op.input(0), w, ...(op.has(2) ? [op.input(2)] : [])];
     const activation = activationOf(op, F.DepthwiseConv2D.activation);
     op.emit("depthwise_conv2d", inputs, { strides, dilations, pads }, activation);
