@@ -20,18 +20,21 @@ export interface Criterion {
   readonly summary: string;
   /** True when it reads `flow`, so that calibration data has to be streamed. */
   readonly needsFlow: boolean;
+  /** True when it reads the statistics of `producer.raw` as well as those of `producer.activated`. */
+  readonly readsRaw?: boolean;
   /**
    * How scores of different layers become comparable when the user does not choose:
-   * `cp` divides by channels times positions, `group-mean` by the mean over the coupling group.
+   * `cp` divides by channels times positions, `group-mean` by the mean over the coupling group, `group-share` by the
+   * sum over it, so that a score is the share of the group's flow.
    */
   readonly normaliser: Normaliser;
   /** One score for each output channel; NaN means keep. */
   score(context: CriterionContext): Float64Array;
 }
 
-export type Normaliser = "none" | "cp" | "group-mean";
+export type Normaliser = "none" | "cp" | "group-mean" | "group-share";
 
-export const NORMALISERS: readonly Normaliser[] = ["none", "cp", "group-mean"];
+export const NORMALISERS: readonly Normaliser[] = ["none", "cp", "group-mean", "group-share"];
 
 /** Fixes the type of a definition; the list of criteria is generated from the folder. */
 export function defineCriterion(criterion: Criterion): Criterion {

@@ -71,33 +71,43 @@ class Accumulator {
 
   /** Adds samples that lie one after another in `data`. */
   add(data: Float32Array, samples: number): void {
-    const { channels, positions } = this;
+    const { channels, positions, norm, positiveNorm, sum, sumSquare, min, max, active } = this;
     const square = new Float64Array(channels);
     const positive = new Float64Array(channels);
     const above = new Float64Array(channels);
-    for (let s = 0, i = 0; s < samples; s++) {
-      square.fill(0);
-      positive.fill(0);
-      above.fill(0);
-      for (let p = 0; p < positions; p++) {
-        for (let c = 0; c < channels; c++, i++) {
+    const size = channels * positions;
+    for (let s = 0; s < samples; s++) {
+      // Channel by channel: five running values stay in registers.
+      for (let c = 0; c < channels; c++) {
+        let total = 0;
+        let q = 0;
+        let plus = 0;
+        let count = 0;
+        let low = min[c]!;
+        let high = max[c]!;
+        for (let i = s * size + c, end = (s + 1) * size; i < end; i += channels) {
           const v = data[i]!;
-          const q = v * v;
-          square[c]! += q;
+          total += v;
+          q += v * v;
           if (v > 0) {
-            positive[c]! += q;
-            above[c]! += 1;
+            plus += v * v;
+            count++;
           }
-          this.sum[c]! += v;
-          if (v < this.min[c]!) this.min[c] = v;
-          if (v > this.max[c]!) this.max[c] = v;
+          if (v < low) low = v;
+          if (v > high) high = v;
         }
+        sum[c]! += total;
+        square[c] = q;
+        positive[c] = plus;
+        above[c] = count;
+        min[c] = low;
+        max[c] = high;
       }
       for (let c = 0; c < channels; c++) {
-        this.norm[c]! += Math.sqrt(square[c]!);
-        this.positiveNorm[c]! += Math.sqrt(positive[c]!);
-        this.sumSquare[c]! += square[c]!;
-        this.active[c]! += above[c]! / positions;
+        norm[c]! += Math.sqrt(square[c]!);
+        positiveNorm[c]! += Math.sqrt(positive[c]!);
+        sumSquare[c]! += square[c]!;
+        active[c]! += above[c]! / positions;
       }
     }
   }

@@ -36,6 +36,16 @@ export function scoreProducers(
   );
 }
 
+/** Tensors whose statistics `scoreGroups` reads for a criterion. */
+export function tensorsFor(graph: Graph, criterion: Criterion): string[] {
+  const tensors = new Set<string>();
+  for (const p of producersOf(graph)) {
+    tensors.add(p.activated);
+    if (criterion.readsRaw) tensors.add(p.raw);
+  }
+  return [...tensors];
+}
+
 /** Streams what `criterion` needs of the calibration split; null for criteria that need nothing. */
 export async function flowFor(
   graph: Graph,
@@ -45,9 +55,7 @@ export async function flowFor(
   samples?: number,
 ): Promise<Flow | null> {
   if (!criterion.needsFlow) return null;
-  const tensors = new Set<string>();
-  for (const p of producersOf(graph)) tensors.add(p.raw).add(p.activated);
-  return measureFlow(graph, executor, calibration, { tensors: [...tensors], ...(samples ? { samples } : {}) });
+  return measureFlow(graph, executor, calibration, { tensors: tensorsFor(graph, criterion), ...(samples ? { samples } : {}) });
 }
 
 /**
@@ -84,10 +92,12 @@ export function scoreGroups(
       scores[atom.id] = Number.isFinite(sum) ? sum : NaN;
       dead[atom.id] = silent && !Number.isNaN(sum);
     }
-    if ((options.normaliser ?? criterion.normaliser) === "group-mean") {
+    const normaliser = options.normaliser ?? criterion.normaliser;
+    if (normaliser === "group-mean" || normaliser === "group-share") {
       const valid = scores.filter((s) => !Number.isNaN(s));
-      const mean = valid.reduce((s, v) => s + v, 0) / Math.max(1, valid.length);
-      if (mean > 0) for (let i = 0; i < scores.length; i++) scores[i]! /= mean;
+      const total = valid.reduce((s, v) => s + v, 0);
+      const divisor = normaliser === "group-share" ? total : total / valid.length;
+      if (divisor > 0) for (let i = 0; i < scores.length; i++) scores[i]! /= divisor;
     }
     return { group, scores, producers: [...voters], dead };
   });

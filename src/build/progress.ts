@@ -28,6 +28,13 @@ export class ProgressMeter {
     this.weight = 0;
   }
 
+  /** Everything is done. */
+  end(): void {
+    this.at(1);
+    this.stage = "done";
+    this.step(1, 1);
+  }
+
   step(done: number, total: number, detail?: string): void {
     const fraction = this.base + this.weight * (total > 0 ? done / total : 0);
     const elapsed = (this.now() - this.started) / 1000;

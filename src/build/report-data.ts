@@ -1,9 +1,9 @@
 import { graphCost } from "../analyzer/cost.js";
+import type { EmitResult } from "../emit/index.js";
 import type { Measurement } from "../measure/measure.js";
 import { analyzeCoupling } from "../model/coupling.js";
-import type { DeviceProfile } from "../model/device-profile.js";
 import type { Graph } from "../model/types.js";
-import type { LedgerEntry } from "../pruner/ledger.js";
+import { shortName, type LedgerEntry } from "../pruner/ledger.js";
 import type { PruneResult } from "../pruner/prune.js";
 import type { ReportData, ReportLatency, ReportLayer, ReportStep } from "../report/index.js";
 import type { BuildResult } from "./types.js";
@@ -13,8 +13,7 @@ interface Sources {
   readonly graph: Graph;
   readonly pruning: PruneResult | null;
   readonly measured: readonly Measurement[] | null;
-  readonly multiple: number;
-  readonly device: DeviceProfile;
+  readonly emitted: EmitResult;
 }
 
 /** A ledger line in the words of the report; the final fine-tuning counts to the stage that it finishes. */
@@ -31,12 +30,12 @@ function stepOf(e: LedgerEntry): ReportStep {
     case "filters":
       return {
         stage: "filters",
-        what: e.cuts.map((c) => `${c.layers.join(" + ")}: ${c.width[0]} → ${c.width[1]} channels`).join("; "),
+        what: e.cuts.map((c) => `${c.layers.map(shortName).join(" + ")}: ${c.width[0]} → ${c.width[1]} channels`).join("; "),
         why: `lowest divergence per saved millisecond, ${(100 * e.rho).toFixed(1)} % of the channels; ${e.reason}`,
         ...common,
       };
     case "layers":
-      return { stage: "layers", what: e.unit, why: e.reason, ...common };
+      return { stage: "layers", what: `${e.kind} ${shortName(e.unit)}`, why: e.reason, ...common };
     case "final":
       return { stage: "layers", what: `final fine-tuning of step ${e.of}`, why: e.reason, ...common };
   }
@@ -49,7 +48,7 @@ function layersOf(source: Graph, graph: Graph): ReportLayer[] {
     .map((n): ReportLayer => {
       const now = left.get(n.node);
       return {
-        name: n.node,
+        name: shortName(n.node),
         op: n.op,
         macs: { dense: n.macs, pruned: now?.macs ?? null },
         params: { dense: n.params, pruned: now?.params ?? null },
@@ -58,7 +57,7 @@ function layersOf(source: Graph, graph: Graph): ReportLayer[] {
 }
 
 /** Everything the report shows, from what a build knows. */
-export function reportData(result: Omit<BuildResult, "seconds">, { source, graph, pruning, measured }: Sources): ReportData {
+export function reportData(result: Omit<BuildResult, "seconds">, { source, graph, pruning, measured, emitted }: Sources): ReportData {
   const entries: ReportLatency[] = (measured ?? []).map((m, i) => ({
     label: measured!.length > 1 && i === 0 ? `dense, ${m.variant}` : `${pruning ? "pruned, " : ""}${m.variant}`,
     p50Ms: m.steady.p50,
@@ -67,7 +66,7 @@ export function reportData(result: Omit<BuildResult, "seconds">, { source, graph
   }));
   const { latency, metric, test, bytes } = result;
   const frozen = analyzeCoupling(source).frozen.map((g) => ({
-    what: g.id,
+    what: shortName(g.id),
     why: g.atoms.find((a) => a.frozen !== null)?.frozen ?? "",
   }));
   return {
@@ -86,7 +85,10 @@ export function reportData(result: Omit<BuildResult, "seconds">, { source, graph
     macs: result.macs,
     params: result.params,
     bytes: { pruned: bytes, ...(bytes.dense && { dense: bytes.dense }) },
-    arenaBytes: { pruned: result.arenaBytes },
+    arenaBytes: {
+      pruned: result.arenaBytes,
+      ...(result.denseArenaBytes !== null && { dense: result.denseArenaBytes }),
+    },
     latency: {
       device: latency.device,
       entries: [
@@ -95,7 +97,7 @@ export function reportData(result: Omit<BuildResult, "seconds">, { source, graph
         { label: pruning ? "pruned, predicted" : "predicted", p50Ms: latency.predictedMs, predicted: true },
       ],
     },
-    error: { measured: result.maxError },
+    error: { measured: result.maxError, bound: emitted.passport.error.bound },
     layers: layersOf(source, graph),
     ledger: result.ledger.map(stepOf),
     ...(frozen.length > 0 && { refusals: frozen }),

@@ -87,6 +87,8 @@ export interface BuildResult {
     readonly dense: { readonly weights: number; readonly code: number; readonly glue: number } | null;
   };
   readonly arenaBytes: number;
+  /** Of the dense package; null without pruning. */
+  readonly denseArenaBytes: number | null;
   readonly latency: {
     readonly device: string;
     readonly predictedMs: number;

@@ -1,7 +1,6 @@
 import { getCriterion } from "../analyzer/criterion-registry.js";
 import { measureFlow, type Flow } from "../analyzer/flow.js";
-import { producersOf } from "../analyzer/producers.js";
-import { scoreGroups } from "../analyzer/scores.js";
+import { scoreGroups, tensorsFor } from "../analyzer/scores.js";
 import { analyzeCoupling } from "../model/coupling.js";
 import { cutAtoms } from "../model/cut.js";
 import type { Graph } from "../model/types.js";
@@ -16,8 +15,8 @@ import { accept, current, type PruneState } from "./state.js";
 
 /** Statistics that one iteration needs: what the criterion reads, and the means of what consumers read. */
 async function observe(graph: Graph, context: PruneContext): Promise<Flow> {
-  const tensors = new Set<string>(compensatedTensors(graph));
-  for (const p of producersOf(graph)) tensors.add(p.raw).add(p.activated);
+  const criterion = getCriterion(context.options.criterion);
+  const tensors = new Set([...compensatedTensors(graph), ...tensorsFor(graph, criterion)]);
   const executor = context.engine.open(graph);
   try {
     return await measureFlow(graph, executor, context.calibration, {
@@ -40,7 +39,7 @@ export async function planIteration(
   const scored = scoreGroups(graph, analyzeCoupling(graph).groups, getCriterion(options.criterion), {
     flow,
     seed: step.seed,
-    ...(options.normaliser && { normaliser: options.normaliser }),
+    normaliser: options.normaliser,
   });
   const schedule = { rho0: step.rho0, alpha: options.alpha, iterations: Math.max(1, options.iterations) };
   const count = removals(schedule, step.t, prunableChannels(scored));

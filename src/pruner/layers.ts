@@ -4,7 +4,7 @@ import type { Graph } from "../model/types.js";
 import { withinDrop } from "./budget.js";
 import { costFigures, figuresOf, type PruneContext } from "./context.js";
 import { targetReached } from "./filters.js";
-import { points, type LayerEntry } from "./ledger.js";
+import { points, shortName, type LayerEntry } from "./ledger.js";
 import { matchedTensors, recoverLocally } from "./recovery.js";
 import { removeUnit } from "./remove-unit.js";
 import { accept, current, type PruneState } from "./state.js";
@@ -94,7 +94,7 @@ export async function layerStep(state: PruneState, context: PruneContext): Promi
   if (cost.predictedMs >= now.predictedMs) {
     return rejected(entry({ ...cost, accuracy: null }, false, `${flow}, but no time would be saved`));
   }
-  context.progress(`stage 2: without ${unit.name}, recovering its neighbours`);
+  context.progress(`stage 2: without ${unit.kind} ${shortName(unit.name)}, recovering its neighbours`);
   const after = await recoverLocally(before, without, unit, context.recovery, {
     seed,
     matchScale: scale(unit),

@@ -74,6 +74,11 @@ export function points(fraction: number): string {
   return `${(100 * fraction).toFixed(2)} points`;
 }
 
+/** `model/bn/Fused;model/conv2d_2/BiasAdd;model/conv2d_2/Conv2D` -> `model/conv2d_2/Conv2D`: TFLite joins fused names. */
+export function shortName(name: string): string {
+  return name.slice(name.lastIndexOf(";") + 1);
+}
+
 /** One line for people. */
 export function describeEntry(e: LedgerEntry): string {
   const saved = (a: number, b: number): string => (a > 0 ? `${(100 * (1 - b / a)).toFixed(1)} %` : "0 %");
@@ -81,11 +86,11 @@ export function describeEntry(e: LedgerEntry): string {
   const numbers = `${saved(e.before.macs, e.after.macs)} fewer MACs`;
   switch (e.stage) {
     case "filters": {
-      const cuts = e.cuts.map((c) => `${c.layers.join("+")} ${c.width[0]}→${c.width[1]}`).join(", ");
+      const cuts = e.cuts.map((c) => `${c.layers.map(shortName).join("+")} ${c.width[0]}→${c.width[1]}`).join(", ");
       return `stage 1, iteration ${e.iteration + 1}: ${cuts}; ${numbers}; ${verdict}: ${e.reason}`;
     }
     case "layers":
-      return `stage 2: ${e.unit} (${e.nodes.length} nodes); ${numbers}; ${verdict}: ${e.reason}`;
+      return `stage 2: ${e.kind} ${shortName(e.unit)} (${e.nodes.length} nodes); ${numbers}; ${verdict}: ${e.reason}`;
     case "final":
       return `final fine-tuning of step ${e.of}; ${verdict}: ${e.reason}`;
   }

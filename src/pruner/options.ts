@@ -55,7 +55,7 @@ export interface PruneOptions {
 }
 
 /** Options with every default filled in. */
-export type ResolvedOptions = Required<Omit<PruneOptions, "normaliser">> & { readonly normaliser: Normaliser | null };
+export type ResolvedOptions = Required<PruneOptions>;
 
 /** Fills in defaults and refuses values that make no sense. */
 export function resolveOptions(options: PruneOptions): ResolvedOptions {
@@ -64,7 +64,6 @@ export function resolveOptions(options: PruneOptions): ResolvedOptions {
     ...PRUNE_DEFAULTS,
     target: {},
     oneShot: false,
-    normaliser: null,
     ...given,
   } as ResolvedOptions;
   const check = (ok: boolean, name: string, need: string, got: unknown): void => {

@@ -10,6 +10,7 @@ export const faithful = defineCriterion({
   name: "faithful",
   summary: "the paper's code: relu of the raw output, unfolded weights",
   needsFlow: true,
+  readsRaw: true,
   normaliser: "cp",
   score({ graph, producer, flow }) {
     const stats = flow?.tensors.get(producer.raw);

@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { resolveOptions } from "../../src/pruner/options.js";
+import { PRUNE_DEFAULTS } from "../../src/pruner/defaults.js";
+import { profile } from "./support.js";
+
+const base = { seed: 0, profile, channelMultiple: 4 };
+
+test("defaults fill what is not given; undefined is not given", () => {
+  const options = resolveOptions({ ...base, rho0: 0.2, alpha: undefined as never });
+  expect(options).toMatchObject({ rho0: 0.2, alpha: PRUNE_DEFAULTS.alpha, maxDrop: PRUNE_DEFAULTS.maxDrop, oneShot: false });
+});
+
+test.each([
+  [{ maxDrop: -1 }, "max-drop"],
+  [{ maxDrop: NaN }, "max-drop"],
+  [{ rho0: 0 }, "rho0"],
+  [{ iterations: 1.5 }, "iterations"],
+  [{ seed: -3 }, "seed"],
+  [{ target: { macs: 1.2 } }, "target MACs"],
+  [{ target: { ms: 0 } }, "target ms"],
+])("%j is refused by name", (wrong, name) => {
+  expect(() => resolveOptions({ ...base, ...wrong })).toThrowError(
+    expect.objectContaining({ code: "E_OPTION", message: expect.stringContaining(name) }),
+  );
+});
