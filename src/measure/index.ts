@@ -5,3 +5,5 @@ export { brotliBytes, brotliSizes } from "./sizes.js";
 export type { FileSize } from "./sizes.js";
 export type { Ratio, Steady } from "./statistics.js";
 export { readWasmFacts } from "./wasm-file.js";
+export { verifyPackage } from "./verify.js";
+export type { VerifiedVariant, VerifyResult } from "./verify.js";

@@ -74,7 +74,7 @@ export function sizeBars(rows: readonly StackRow[]): Markup {
       return html`<text x="${LABEL - 10}" y="${y + 15}" text-anchor="end">${r.label}</text> ${r.parts.map((p, k) => {
           const w = (width * p.bytes) / most;
           const bar = html`<rect
-            class="${STACK_CLASSES[Math.min(k, 2)]!} edge"
+            class="${STACK_CLASSES[Math.min(k, 2)]} edge"
             x="${x}"
             y="${y}"
             width="${w}"

@@ -193,7 +193,7 @@ function sizesSection(data: ReportData): Markup {
   const prunedBrotli = packed("pruned, brotli", bytes.pruned);
   if (denseBrotli) rows.push(denseBrotli);
   if (prunedBrotli) rows.push(prunedBrotli);
-  const key = STACK_CLASSES.map((c, i) => html`<i class="key ${c}"></i>${["weights", "code", "glue"][i]!}`);
+  const key = STACK_CLASSES.map((c, i) => html`<i class="key ${c}"></i>${["weights", "code", "glue"][i]}`);
   return section("Bytes", html`${key}`, sizeBars(rows));
 }
 
