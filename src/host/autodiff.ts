@@ -21,7 +21,10 @@ export interface Differentiated {
 export function differentiate(graph: Graph, lossTensor: string, wanted: readonly string[]): Differentiated {
   const loss = tensorOf(graph, lossTensor).type;
   if (sizeOf(loss.shape) !== 1 || loss.batchAxis !== null || loss.dtype !== "f32") {
-    throw new IdapError("E_LOSS", `the loss "${lossTensor}" must be one f32 number for the whole batch, got [${loss.shape}]`);
+    throw new IdapError(
+      "E_LOSS",
+      `the loss "${lossTensor}" must be one f32 number for the whole batch, got [${loss.shape}]`,
+    );
   }
   for (const name of wanted) tensorOf(graph, name);
 

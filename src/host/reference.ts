@@ -48,7 +48,8 @@ export class ReferenceExecutor implements Executor {
 
   async observe(inputs: TensorRecord, tensors: readonly string[]): Promise<Map<string, TensorValue>> {
     const unknown = tensors.find((name) => !this.graph.tensors.has(name));
-    if (unknown !== undefined) throw new IdapError("E_TENSOR", `"${this.graph.name}" has no tensor "${unknown}" to observe`);
+    if (unknown !== undefined)
+      throw new IdapError("E_TENSOR", `"${this.graph.name}" has no tensor "${unknown}" to observe`);
     const values = this.evaluate(inputs);
     const result = new Map<string, TensorValue>();
     for (const port of this.graph.outputs) result.set(port.tensor, this.value(port.tensor, values));

@@ -57,7 +57,8 @@ export class GraphBuilder {
 
   /** Declares an output port; its name is the tensor's unless given. */
   output(tensor: string, portName: string = tensor): void {
-    if (!this.tensors.has(tensor)) throw new IdapError("E_TENSOR", `the output "${portName}" is an unknown tensor "${tensor}"`);
+    if (!this.tensors.has(tensor))
+      throw new IdapError("E_TENSOR", `the output "${portName}" is an unknown tensor "${tensor}"`);
     this.outputs.push({ name: portName, tensor });
   }
 

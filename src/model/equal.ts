@@ -47,8 +47,10 @@ export function equalGraphs(a: Graph, b: Graph): string | null {
     reverse.set(nb, na);
     const nodes = `node "${na.name}" against "${nb.name}"`;
     if (na.op !== nb.op) return `${nodes}: ${na.op} against ${nb.op}`;
-    if (!sameValue(na.attrs, nb.attrs)) return `${nodes} (${na.op}): ${JSON.stringify(na.attrs)} against ${JSON.stringify(nb.attrs)}`;
-    if (na.inputs.length !== nb.inputs.length) return `${nodes}: ${na.inputs.length} inputs against ${nb.inputs.length}`;
+    if (!sameValue(na.attrs, nb.attrs))
+      return `${nodes} (${na.op}): ${JSON.stringify(na.attrs)} against ${JSON.stringify(nb.attrs)}`;
+    if (na.inputs.length !== nb.inputs.length)
+      return `${nodes}: ${na.inputs.length} inputs against ${nb.inputs.length}`;
     na.inputs.forEach((name, i) => stack.push([name, nb.inputs[i]!]));
   }
   return null;

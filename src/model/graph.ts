@@ -1,7 +1,16 @@
 /** Questions to a graph and small edits that keep its structure. */
 import { IdapError, invariant } from "./errors.js";
 import { getOp } from "./ops/index.js";
-import { allocate, sizeOf, type Graph, type Node, type Port, type Tensor, type TensorData, type TensorType } from "./types.js";
+import {
+  allocate,
+  sizeOf,
+  type Graph,
+  type Node,
+  type Port,
+  type Tensor,
+  type TensorData,
+  type TensorType,
+} from "./types.js";
 
 /** The tensor of that name; throws E_TENSOR when there is none. */
 export function tensorOf(graph: Graph, name: string): Tensor {
@@ -131,7 +140,8 @@ export function sortNodes(nodes: readonly Node[], known: ReadonlySet<string>): N
         if (known.has(name)) continue;
         const j = producer.get(name);
         if (j === undefined || state[j] === 2) continue;
-        if (state[j] === 1) throw new IdapError("E_CYCLE", `node "${node.name}" waits for its own result through "${name}"`);
+        if (state[j] === 1)
+          throw new IdapError("E_CYCLE", `node "${node.name}" waits for its own result through "${name}"`);
         stack.push(j);
       }
       // Inputs are pushed in order, so they are taken from the last; nothing depends on which comes first.
@@ -154,7 +164,8 @@ export function constantTensor(name: string, shape: readonly number[], data: Flo
 /** Whether `data` is what `type` asks for: class and length. Returns what is wrong, or null. */
 export function dataFault(type: TensorType, data: TensorData): string | null {
   const expected = allocate(type.dtype, 0).constructor;
-  if (data.constructor !== expected) return `its data is a ${data.constructor.name}, ${type.dtype} needs a ${expected.name}`;
+  if (data.constructor !== expected)
+    return `its data is a ${data.constructor.name}, ${type.dtype} needs a ${expected.name}`;
   const size = sizeOf(type.shape);
   if (data.length !== size) return `its data has ${data.length} values, [${type.shape}] needs ${size}`;
   return null;

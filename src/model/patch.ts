@@ -69,7 +69,8 @@ export class GraphPatch {
   }
 
   private need(node: string): void {
-    if (!this.nodeNames.has(node)) throw new IdapError("E_NODE", `the patch names a node "${node}" that does not exist`);
+    if (!this.nodeNames.has(node))
+      throw new IdapError("E_NODE", `the patch names a node "${node}" that does not exist`);
   }
 
   private target(name: string): string {

@@ -12,7 +12,14 @@ export interface StoredTensor {
   readonly data: TensorData;
 }
 
-const TO_NAME: Readonly<Record<Dtype, string>> = { f32: "F32", i32: "I32", i8: "I8", u8: "U8", bool: "BOOL", i64: "I64" };
+const TO_NAME: Readonly<Record<Dtype, string>> = {
+  f32: "F32",
+  i32: "I32",
+  i8: "I8",
+  u8: "U8",
+  bool: "BOOL",
+  i64: "I64",
+};
 const FROM_NAME = new Map(Object.entries(TO_NAME).map(([dtype, name]) => [name, dtype as Dtype]));
 const METADATA = "__metadata__";
 
@@ -21,7 +28,8 @@ const METADATA = "__metadata__";
  * of them is aligned to its elements.
  */
 export function toSafetensors(tensors: ReadonlyMap<string, StoredTensor>): Uint8Array {
-  if (tensors.has(METADATA)) throw new IdapError("E_NAME", `a tensor cannot be called "${METADATA}" in a safetensors file`);
+  if (tensors.has(METADATA))
+    throw new IdapError("E_NAME", `a tensor cannot be called "${METADATA}" in a safetensors file`);
   const names = [...tensors.keys()].sort((a, b) => {
     const size = BYTES_PER_ELEMENT[tensors.get(b)!.dtype] - BYTES_PER_ELEMENT[tensors.get(a)!.dtype];
     return size !== 0 ? size : a < b ? -1 : a > b ? 1 : 0;
@@ -63,7 +71,8 @@ export function fromSafetensors(bytes: Uint8Array, where = "safetensors"): Map<s
   };
   if (bytes.length < 8) fail(`${bytes.length} bytes are too few for a header`);
   const claimed = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
-  if (claimed > BigInt(bytes.length - 8)) fail(`the header claims ${claimed} bytes, the file has ${bytes.length - 8} after it`);
+  if (claimed > BigInt(bytes.length - 8))
+    fail(`the header claims ${claimed} bytes, the file has ${bytes.length - 8} after it`);
   const start = 8 + Number(claimed);
   let header: unknown;
   try {
@@ -83,18 +92,22 @@ export function fromSafetensors(bytes: Uint8Array, where = "safetensors"): Map<s
       fail(`tensor "${name}": ${issue.path.join(".")} ${issue.message}`);
     }
     const { dtype: label, shape, data_offsets } = parsed.data!;
-    const dtype = FROM_NAME.get(label) ?? fail(`tensor "${name}" is ${label}; we read ${[...FROM_NAME.keys()].join(", ")}`);
+    const dtype =
+      FROM_NAME.get(label) ?? fail(`tensor "${name}" is ${label}; we read ${[...FROM_NAME.keys()].join(", ")}`);
     const [begin, end] = data_offsets;
     const elements = shape.reduce((n, d) => n * d, 1);
     if (begin > end || end > bytes.length - start) {
       fail(`tensor "${name}" lies at ${begin}..${end}, the file holds ${bytes.length - start} bytes of values`);
     }
     if (elements * BYTES_PER_ELEMENT[dtype] !== end - begin) {
-      fail(`tensor "${name}" of [${shape}] ${label} needs ${elements * BYTES_PER_ELEMENT[dtype]} bytes, it has ${end - begin}`);
+      fail(
+        `tensor "${name}" of [${shape}] ${label} needs ${elements * BYTES_PER_ELEMENT[dtype]} bytes, it has ${end - begin}`,
+      );
     }
     const data = allocate(dtype, elements);
     new Uint8Array(data.buffer).set(bytes.subarray(start + begin, start + end));
-    if (dtype === "bool" && (data as Uint8Array).some((v) => v > 1)) fail(`tensor "${name}" is BOOL but holds other values than 0 and 1`);
+    if (dtype === "bool" && (data as Uint8Array).some((v) => v > 1))
+      fail(`tensor "${name}" is BOOL but holds other values than 0 and 1`);
     spans.push([begin, end, name]);
     result.set(name, { dtype, shape, data });
   }

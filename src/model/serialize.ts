@@ -57,7 +57,8 @@ const document = z.strictObject({
 /** The constants of a graph as a safetensors file. */
 export function weightsOf(graph: Graph): Uint8Array {
   const stored = new Map<string, StoredTensor>();
-  for (const [name, { data, type }] of graph.tensors) if (data) stored.set(name, { dtype: type.dtype, shape: type.shape, data });
+  for (const [name, { data, type }] of graph.tensors)
+    if (data) stored.set(name, { dtype: type.dtype, shape: type.shape, data });
   return toSafetensors(stored);
 }
 
@@ -97,11 +98,18 @@ export function graphFromJson(text: string, weights: Uint8Array, where = "graph"
   const parsed = document.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
-    throw new IdapError("E_GRAPH_FILE", `${where} is no graph of ours: ${issue.path.join(".") || "document"}: ${issue.message}`);
+    throw new IdapError(
+      "E_GRAPH_FILE",
+      `${where} is no graph of ours: ${issue.path.join(".") || "document"}: ${issue.message}`,
+    );
   }
   const doc = parsed.data;
   if (doc.weightsSha256 !== sha256(weights)) {
-    throw new IdapError("E_GRAPH_FILE", `${where} and its .safetensors do not belong together`, "Copy both files from one place.");
+    throw new IdapError(
+      "E_GRAPH_FILE",
+      `${where} and its .safetensors do not belong together`,
+      "Copy both files from one place.",
+    );
   }
   const stored = fromSafetensors(weights, where);
   const tensors = new Map<string, Tensor>();

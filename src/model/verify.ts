@@ -25,7 +25,10 @@ export function inferNode(node: Node, typeOf: (name: string) => TensorType | und
   const most = last?.endsWith("...") ? Infinity : op.inputs.length;
   const least = op.inputs.filter((name) => !name.endsWith("?")).length;
   if (node.inputs.length < least || node.inputs.length > most) {
-    throw new IdapError("E_ARITY", `${where}: ${node.op} takes (${op.inputs.join(", ")}), got ${node.inputs.length} inputs`);
+    throw new IdapError(
+      "E_ARITY",
+      `${where}: ${node.op} takes (${op.inputs.join(", ")}), got ${node.inputs.length} inputs`,
+    );
   }
   const attrs = op.attrs.safeParse(node.attrs);
   if (!attrs.success) {
@@ -78,7 +81,8 @@ export function verify(graph: Graph): Graph {
   }
   verifyPorts(graph, ready);
 
-  const typeOf = (name: string): TensorType | undefined => (ready.has(name) ? graph.tensors.get(name)?.type : undefined);
+  const typeOf = (name: string): TensorType | undefined =>
+    ready.has(name) ? graph.tensors.get(name)?.type : undefined;
   const names = new Set<string>();
   for (const node of graph.nodes) {
     if (names.has(node.name)) throw new IdapError("E_NAME", `two nodes are called "${node.name}"`);
@@ -86,22 +90,32 @@ export function verify(graph: Graph): Graph {
     const types = inferNode(node, typeOf);
     const where = describeNode(node, typeOf);
     if (node.outputs.length !== types.length) {
-      throw new IdapError("E_ARITY", `${where}: ${node.op} has ${types.length} outputs, the node names ${node.outputs.length}`);
+      throw new IdapError(
+        "E_ARITY",
+        `${where}: ${node.op} has ${types.length} outputs, the node names ${node.outputs.length}`,
+      );
     }
     node.outputs.forEach((name, i) => {
       if (ready.has(name)) {
-        throw new IdapError("E_NAME", `${where}: its output "${name}" is already a constant, an input or another node's output`);
+        throw new IdapError(
+          "E_NAME",
+          `${where}: its output "${name}" is already a constant, an input or another node's output`,
+        );
       }
       const stored = graph.tensors.get(name);
       if (!stored) throw new IdapError("E_TENSOR", `${where}: its output "${name}" is not among the graph's tensors`);
       if (!sameType(stored.type, types[i]!)) {
-        throw new IdapError("E_TYPE", `${where}: its output "${name}" is stored as ${showType(stored.type)} but is ${showType(types[i])}`);
+        throw new IdapError(
+          "E_TYPE",
+          `${where}: its output "${name}" is stored as ${showType(stored.type)} but is ${showType(types[i])}`,
+        );
       }
       ready.add(name);
     });
   }
   for (const name of graph.tensors.keys()) {
-    if (!ready.has(name)) throw new IdapError("E_DANGLING", `tensor "${name}" is no constant, no input, and no node produces it`);
+    if (!ready.has(name))
+      throw new IdapError("E_DANGLING", `tensor "${name}" is no constant, no input, and no node produces it`);
   }
   for (const port of graph.outputs) {
     if (!ready.has(port.tensor)) {
@@ -114,7 +128,10 @@ export function verify(graph: Graph): Graph {
 function verifyTensor(name: string, { name: own, type, data, quant }: Tensor): void {
   if (name !== own) throw new IdapError("E_NAME", `tensor "${own}" is filed under "${name}"`);
   if (type.shape.some((d) => !Number.isSafeInteger(d) || d < 1)) {
-    throw new IdapError("E_SHAPE", `tensor "${name}" has shape [${type.shape}]; every extent must be a positive integer`);
+    throw new IdapError(
+      "E_SHAPE",
+      `tensor "${name}" has shape [${type.shape}]; every extent must be a positive integer`,
+    );
   }
   if (type.batchAxis !== null && !(type.batchAxis in type.shape)) {
     throw new IdapError("E_BATCH", `tensor "${name}" of shape [${type.shape}] has no batch axis ${type.batchAxis}`);
@@ -143,7 +160,8 @@ function verifyPorts(graph: Graph, ready: Set<string>): void {
     if (!graph.tensors.has(tensor)) {
       throw new IdapError("E_TENSOR", `input "${name}" is the tensor "${tensor}", which does not exist`);
     }
-    if (ready.has(tensor)) throw new IdapError("E_NAME", `input "${name}" is the tensor "${tensor}", a constant or another input`);
+    if (ready.has(tensor))
+      throw new IdapError("E_NAME", `input "${name}" is the tensor "${tensor}", a constant or another input`);
     ready.add(tensor);
   }
   if (graph.outputs.length === 0) throw new IdapError("E_OUTPUTS", `graph "${graph.name}" has no outputs`);

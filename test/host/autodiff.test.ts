@@ -26,7 +26,12 @@ function lossGraph(c: OpCase): Graph {
   }
   const random = new Random(99);
   const shape = type.shape;
-  const weights = builder.constant("r", "f32", shape, Float32Array.from({ length: sizeOf(shape) }, () => random.normal()));
+  const weights = builder.constant(
+    "r",
+    "f32",
+    shape,
+    Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
+  );
   const scale = type.batchAxis !== null && shape[type.batchAxis] !== 1 ? y! : builder.node("mul", [y!, weights])[0]!;
   const axes = shape.map((_, i) => i);
   builder.output(builder.node("reduce_sum", [scale], { axes, keepDims: false })[0]!, "loss");
@@ -78,7 +83,11 @@ describe("whole networks", () => {
     const graph = withLoss(randomNetwork(seed));
     const parameters = [...graph.tensors.values()].filter((t) => t.data && t.name !== "target");
     const loss = graph.outputs.at(-1)!.tensor;
-    const { graph: backward, gradients } = differentiate(graph, loss, parameters.map((t) => t.name));
+    const { graph: backward, gradients } = differentiate(
+      graph,
+      loss,
+      parameters.map((t) => t.name),
+    );
     const inputs = new Map<string, NdArray>();
     const record = randomInputs(graph, seed, BATCH);
     for (const { name, tensor } of graph.inputs) {
@@ -160,6 +169,8 @@ describe("differentiate", () => {
 
   test("a loss that is no scalar is refused", () => {
     const g = scalar();
-    expect(() => differentiate(g, g.nodes[0]!.outputs[0]!, ["x"])).toThrowError(expect.objectContaining({ code: "E_LOSS" }));
+    expect(() => differentiate(g, g.nodes[0]!.outputs[0]!, ["x"])).toThrowError(
+      expect.objectContaining({ code: "E_LOSS" }),
+    );
   });
 });

@@ -37,11 +37,16 @@ describe("reference executor", () => {
         return [name, { data: new Float32Array(shape.reduce((p, q) => p * q, 1)), shape, dtype: "f32" as const }];
       }),
     );
-    await expect(new ReferenceExecutor(graph).run(inputs)).rejects.toMatchObject({ code: "E_INPUT", message: expect.stringMatching(message) });
+    await expect(new ReferenceExecutor(graph).run(inputs)).rejects.toMatchObject({
+      code: "E_INPUT",
+      message: expect.stringMatching(message),
+    });
   });
 
   test("a tensor that does not exist cannot be observed", async () => {
     const g = randomNetwork(1);
-    await expect(new ReferenceExecutor(g).observe(randomInputs(g, 1), ["none"])).rejects.toMatchObject({ code: "E_TENSOR" });
+    await expect(new ReferenceExecutor(g).observe(randomInputs(g, 1), ["none"])).rejects.toMatchObject({
+      code: "E_TENSOR",
+    });
   });
 });

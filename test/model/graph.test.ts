@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { equalGraphs } from "../../src/model/equal.js";
-import { consumersOf, countParameters, parameterNames, producerOf, renameTensors, sortNodes, withConstants } from "../../src/model/graph.js";
+import {
+  consumersOf,
+  countParameters,
+  parameterNames,
+  producerOf,
+  renameTensors,
+  sortNodes,
+  withConstants,
+} from "../../src/model/graph.js";
 import { GraphPatch } from "../../src/model/patch.js";
 import { Random } from "../../src/model/random.js";
 import type { Graph } from "../../src/model/types.js";
@@ -48,7 +56,7 @@ describe("equality", () => {
       const n = new Net(new Random(1));
       const a = n.relu(n.input([3], "a"));
       const b = n.op("sigmoid", [n.input([3], "b")]);
-      return n.build(n.add(...((crossed ? [b, a] : [a, b]) as [string, string])));
+      return n.build(n.add(...((crossed ? [b, a] : [a, b]))));
     };
     expect(equalGraphs(net(true), net(false))).not.toBeNull();
     const shared = (once: boolean): Graph => {
@@ -84,13 +92,25 @@ describe("queries", () => {
   test("constants can only be replaced by their like", () => {
     const graph = randomNetwork(2);
     const [name] = parameterNames(graph);
-    expect(() => withConstants(graph, new Map([[name!, new Float32Array(1)]]))).toThrowError(expect.objectContaining({ code: "E_CONSTANT" }));
-    expect(() => withConstants(graph, new Map([["x", new Float32Array(1)]]))).toThrowError(expect.objectContaining({ code: "E_CONSTANT" }));
+    expect(() => withConstants(graph, new Map([[name!, new Float32Array(1)]]))).toThrowError(
+      expect.objectContaining({ code: "E_CONSTANT" }),
+    );
+    expect(() => withConstants(graph, new Map([["x", new Float32Array(1)]]))).toThrowError(
+      expect.objectContaining({ code: "E_CONSTANT" }),
+    );
   });
 
   test("a cycle is found and named", () => {
-    const node = (name: string, input: string): Graph["nodes"][number] => ({ name, op: "relu", inputs: [input], outputs: [name], attrs: {} });
-    expect(() => sortNodes([node("a", "b"), node("b", "a")], new Set())).toThrowError(expect.objectContaining({ code: "E_CYCLE" }));
+    const node = (name: string, input: string): Graph["nodes"][number] => ({
+      name,
+      op: "relu",
+      inputs: [input],
+      outputs: [name],
+      attrs: {},
+    });
+    expect(() => sortNodes([node("a", "b"), node("b", "a")], new Set())).toThrowError(
+      expect.objectContaining({ code: "E_CYCLE" }),
+    );
   });
 });
 

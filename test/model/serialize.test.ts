@@ -5,7 +5,15 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { equalGraphs } from "../../src/model/equal.js";
 import { IdapError } from "../../src/model/errors.js";
-import { fromSafetensors, graphFromJson, graphToJson, loadGraph, saveGraph, toSafetensors, weightsOf } from "../../src/model/serialize.js";
+import {
+  fromSafetensors,
+  graphFromJson,
+  graphToJson,
+  loadGraph,
+  saveGraph,
+  toSafetensors,
+  weightsOf,
+} from "../../src/model/serialize.js";
 import type { StoredTensor } from "../../src/model/safetensors.js";
 import type { Graph } from "../../src/model/types.js";
 import { randomNetwork } from "../support/networks.js";
@@ -53,9 +61,26 @@ describe("a graph on disk", () => {
       outputs: [{ name: "y", tensor: name }],
       tensors: new Map([
         ["__proto__", { name: "__proto__", type: { dtype: "f32", shape: [1, 2], batchAxis: 0 } }],
-        ["constructor", { name: "constructor", type: { dtype: "f32", shape: [2], batchAxis: null }, data: new Float32Array([-0, 1e-45]) }],
-        ["table", { name: "table", type: { dtype: "i64", shape: [2], batchAxis: null }, data: new BigInt64Array([-1n, 2n ** 62n]) }],
-        ["mask", { name: "mask", type: { dtype: "bool", shape: [3], batchAxis: null }, data: new Uint8Array([1, 0, 1]) }],
+        [
+          "constructor",
+          {
+            name: "constructor",
+            type: { dtype: "f32", shape: [2], batchAxis: null },
+            data: new Float32Array([-0, 1e-45]),
+          },
+        ],
+        [
+          "table",
+          {
+            name: "table",
+            type: { dtype: "i64", shape: [2], batchAxis: null },
+            data: new BigInt64Array([-1n, 2n ** 62n]),
+          },
+        ],
+        [
+          "mask",
+          { name: "mask", type: { dtype: "bool", shape: [3], batchAxis: null }, data: new Uint8Array([1, 0, 1]) },
+        ],
         [
           name,
           {
@@ -108,10 +133,14 @@ describe("hostile input", () => {
     const visit = (value: unknown, at: (string | number)[]): void => {
       places.push(at);
       if (Array.isArray(value)) value.forEach((v, i) => visit(v, [...at, i]));
-      else if (typeof value === "object" && value !== null) for (const [k, v] of Object.entries(value)) visit(v, [...at, k]);
+      else if (typeof value === "object" && value !== null)
+        for (const [k, v] of Object.entries(value)) visit(v, [...at, k]);
     };
     visit(JSON.parse(text), []);
-    const replacement = fc.oneof(fc.jsonValue(), fc.constantFrom<unknown>(-1, 0, 1e308, 2 ** 53, "__proto__", null, [], {}));
+    const replacement = fc.oneof(
+      fc.jsonValue(),
+      fc.constantFrom<unknown>(-1, 0, 1e308, 2 ** 53, "__proto__", null, [], {}),
+    );
     fc.assert(
       fc.property(fc.constantFrom(...places), replacement, (at, value) => {
         neverCrashes(() => graphFromJson(JSON.stringify(replaced(JSON.parse(text), at, value)), weights));
@@ -130,14 +159,21 @@ describe("hostile input", () => {
   });
 
   test("damaged safetensors", () => {
-    const header = new TextDecoder().decode(weights.subarray(8, 8 + Number(new DataView(weights.buffer).getBigUint64(0, true))));
+    const header = new TextDecoder().decode(
+      weights.subarray(8, 8 + Number(new DataView(weights.buffer).getBigUint64(0, true))),
+    );
     fc.assert(
-      fc.property(fc.nat(header.length + 7), fc.uint8Array({ minLength: 1, maxLength: 9 }), fc.nat(weights.length), (at, put, end) => {
-        const bytes = weights.slice();
-        bytes.set(put, at);
-        neverCrashes(() => fromSafetensors(bytes));
-        neverCrashes(() => fromSafetensors(weights.subarray(0, end)));
-      }),
+      fc.property(
+        fc.nat(header.length + 7),
+        fc.uint8Array({ minLength: 1, maxLength: 9 }),
+        fc.nat(weights.length),
+        (at, put, end) => {
+          const bytes = weights.slice();
+          bytes.set(put, at);
+          neverCrashes(() => fromSafetensors(bytes));
+          neverCrashes(() => fromSafetensors(weights.subarray(0, end)));
+        },
+      ),
       { numRuns: 500 },
     );
     expect(() => fromSafetensors(new Uint8Array(3))).toThrowError(expect.objectContaining({ code: "E_SAFETENSORS" }));
@@ -147,7 +183,11 @@ describe("hostile input", () => {
     ["a tensor that reaches past the end", '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', 4],
     ["a shape that does not fit its bytes", '{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}', 8],
     ["an extent that overflows", '{"a":{"dtype":"U8","shape":[4294967296,4294967296,0],"data_offsets":[0,1]}}', 1],
-    ["overlapping tensors", '{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}', 3],
+    [
+      "overlapping tensors",
+      '{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}',
+      3,
+    ],
     ["bytes of no tensor", '{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', 2],
     ["a dtype that we do not read", '{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}', 2],
     ["a truth value of 2", '{"a":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}}', 1],
@@ -172,8 +212,12 @@ describe("safetensors", () => {
     const float = fc.float({ noDefaultInfinity: false });
     const tensor: fc.Arbitrary<StoredTensor> = fc.oneof(
       fc.array(float).map((v) => ({ dtype: "f32" as const, shape: [v.length], data: Float32Array.from(v) })),
-      fc.array(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })).map((v) => ({ dtype: "i64" as const, shape: [v.length], data: BigInt64Array.from(v) })),
-      fc.array(fc.integer({ min: -128, max: 127 })).map((v) => ({ dtype: "i8" as const, shape: [1, v.length], data: Int8Array.from(v) })),
+      fc
+        .array(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }))
+        .map((v) => ({ dtype: "i64" as const, shape: [v.length], data: BigInt64Array.from(v) })),
+      fc
+        .array(fc.integer({ min: -128, max: 127 }))
+        .map((v) => ({ dtype: "i8" as const, shape: [1, v.length], data: Int8Array.from(v) })),
       fc.array(fc.nat(1)).map((v) => ({ dtype: "bool" as const, shape: [v.length], data: Uint8Array.from(v) })),
     );
     fc.assert(

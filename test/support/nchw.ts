@@ -63,7 +63,8 @@ export function exportNchw(graph: Graph): Graph {
       const data = new Float32Array(sizeOf(weights.type.shape));
       for (let k = 0; k < c; k++)
         for (let p = 0; p < h * w; p++)
-          for (let j = 0; j < n; j++) data[(k * h * w + p) * n + j] = (weights.data as Float32Array)[(p * c + k) * n + j]!;
+          for (let j = 0; j < n; j++)
+            data[(k * h * w + p) * n + j] = (weights.data as Float32Array)[(p * c + k) * n + j]!;
       inputs[1] = b.constant(`${weights.name}/nchw`, "f32", weights.type.shape, data);
     }
     names.set(node.outputs[0]!, b.node(node.op, inputs, attrs, { name: node.name })[0]!);

@@ -41,7 +41,8 @@ export const batchNorm = defineOp<BatchNormAttrs>({
     const y = zeros(x!.shape);
     for (let i = 0; i < y.length; i++) {
       const k = i % c;
-      y[i] = (gamma!.data[k]! * (x!.data[i]! - mean!.data[k]!)) / Math.sqrt(variance!.data[k]! + epsilon) + beta!.data[k]!;
+      y[i] =
+        (gamma!.data[k]! * (x!.data[i]! - mean!.data[k]!)) / Math.sqrt(variance!.data[k]! + epsilon) + beta!.data[k]!;
     }
     return [{ data: y, shape: x!.shape }];
   },

@@ -21,7 +21,10 @@ function infer(inputs: readonly TensorType[], { axis }: ConcatAttrs): TensorType
       t.shape.length === first.shape.length &&
       t.shape.every((d, i) => i === axis || d === first.shape[i]);
     if (!fits) {
-      throw new IdapError("E_SHAPE", `concat on axis ${axis}: ${inputs.map(showType).join(" and ")} differ on another axis`);
+      throw new IdapError(
+        "E_SHAPE",
+        `concat on axis ${axis}: ${inputs.map(showType).join(" and ")} differ on another axis`,
+      );
     }
     extent += t.shape[axis]!;
   }

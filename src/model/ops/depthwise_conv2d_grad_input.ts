@@ -16,7 +16,10 @@ function infer([dy, w]: readonly TensorType[], a: DepthwiseConv2dGradInputAttrs)
   needF32("depthwise_conv2d_grad_input", [dy!, w!]);
   const [kh, kw, c, m] = w!.shape as [number, number, number, number];
   if (dy!.shape[3] !== c * m) {
-    throw new IdapError("E_CHANNELS", `depthwise_conv2d_grad_input: dy ${showType(dy)} does not have ${c * m} channels`);
+    throw new IdapError(
+      "E_CHANNELS",
+      `depthwise_conv2d_grad_input: dy ${showType(dy)} does not have ${c * m} channels`,
+    );
   }
   needExtent("depthwise_conv2d_grad_input", dy!, convExtent(...a.extent, kh, kw, a));
   return [{ dtype: "f32", shape: [dy!.shape[0]!, ...a.extent, c], batchAxis: dy!.batchAxis }];

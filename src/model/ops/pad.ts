@@ -14,7 +14,10 @@ export type PadAttrs = z.infer<typeof attrs>;
 function infer([x]: readonly TensorType[], { before, after }: PadAttrs): TensorType[] {
   const rank = x!.shape.length;
   if (before.length !== rank || after.length !== rank) {
-    throw new IdapError("E_RANK", `pad: before [${before}] and after [${after}] need one entry for each axis of ${showType(x)}`);
+    throw new IdapError(
+      "E_RANK",
+      `pad: before [${before}] and after [${after}] need one entry for each axis of ${showType(x)}`,
+    );
   }
   const batch = x!.batchAxis;
   if (batch !== null && before[batch]! + after[batch]! > 0) {

@@ -18,7 +18,10 @@ function infer([x]: readonly TensorType[], { shape }: ReshapeAttrs): TensorType[
   }
   const known = shape.reduce((n, d) => (d === -1 ? n : n * d), 1);
   if (open < 0 ? known !== total : total % known !== 0) {
-    throw new IdapError("E_SHAPE", `reshape: ${showType(x)} has ${total} elements, [${shape}] needs ${known}${open < 0 ? "" : " or a multiple"}`);
+    throw new IdapError(
+      "E_SHAPE",
+      `reshape: ${showType(x)} has ${total} elements, [${shape}] needs ${known}${open < 0 ? "" : " or a multiple"}`,
+    );
   }
   const out = shape.map((d) => (d === -1 ? total / known : d));
   const batch = x!.batchAxis;
@@ -77,7 +80,8 @@ function couple(c: Coupling): void {
       const inner = x.shape[from[0]!]! / blocks;
       c.block(c.input(0, from[0]!), blocks);
       c.tieMap(c.input(0, from[0]!), c.output(0, to[0]!), (i) => Math.floor(i / inner));
-      for (const axis of to.slice(1)) c.freeze(c.output(0, axis), "a reshape splits it off an axis as the inner factor");
+      for (const axis of to.slice(1))
+        c.freeze(c.output(0, axis), "a reshape splits it off an axis as the inner factor");
     }
   }
 }

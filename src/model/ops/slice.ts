@@ -12,7 +12,10 @@ export type SliceAttrs = z.infer<typeof attrs>;
 function infer([x]: readonly TensorType[], { begin, size }: SliceAttrs): TensorType[] {
   const { shape, batchAxis } = x!;
   if (begin.length !== shape.length || size.length !== shape.length) {
-    throw new IdapError("E_RANK", `slice: begin [${begin}] and size [${size}] need one entry for each axis of ${showType(x)}`);
+    throw new IdapError(
+      "E_RANK",
+      `slice: begin [${begin}] and size [${size}] need one entry for each axis of ${showType(x)}`,
+    );
   }
   if (batchAxis !== null && (begin[batchAxis] !== 0 || size[batchAxis] !== -1)) {
     throw new IdapError("E_BATCH", `slice: the batch axis of ${showType(x)} must be taken whole (begin 0, size -1)`);
@@ -20,7 +23,10 @@ function infer([x]: readonly TensorType[], { begin, size }: SliceAttrs): TensorT
   const out = shape.map((d, axis) => {
     const n = size[axis] === -1 ? d - begin[axis]! : size[axis]!;
     if (n < 1 || begin[axis]! + n > d) {
-      throw new IdapError("E_RANGE", `slice: begin ${begin[axis]} and size ${size[axis]} leave axis ${axis} of ${showType(x)}`);
+      throw new IdapError(
+        "E_RANGE",
+        `slice: begin ${begin[axis]} and size ${size[axis]} leave axis ${axis} of ${showType(x)}`,
+      );
     }
     return n;
   });

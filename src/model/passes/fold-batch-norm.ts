@@ -52,7 +52,7 @@ export function foldBatchNorm(graph: Graph): Graph {
       continue;
     }
     const channels = affine.scale.length;
-    const weights = Float32Array.from(w.data as Float32Array, (v, i) => v * affine.scale[i % channels]!);
+    const weights = Float32Array.from(w.data, (v, i) => v * affine.scale[i % channels]!);
     const biases = Float32Array.from(affine.shift, (s, c) => {
       return s + (bias ? (bias.data as Float32Array)[c]! * affine.scale[c]! : 0);
     });

@@ -30,10 +30,14 @@ export function insertBatchNorm(
   for (const [tensor, { mean, variance }] of stats) {
     const { type } = tensorOf(graph, tensor);
     const producer = producers.get(tensor);
-    if (!producer) throw new IdapError("E_TENSOR", `a batch norm can stand only behind a node's output, not behind "${tensor}"`);
+    if (!producer)
+      throw new IdapError("E_TENSOR", `a batch norm can stand only behind a node's output, not behind "${tensor}"`);
     const channels = type.shape[type.shape.length - 1] ?? 0;
     if (mean.length !== channels || variance.length !== channels) {
-      throw new IdapError("E_SHAPE", `"${tensor}" has ${channels} channels, its statistics ${mean.length} and ${variance.length}`);
+      throw new IdapError(
+        "E_SHAPE",
+        `"${tensor}" has ${channels} channels, its statistics ${mean.length} and ${variance.length}`,
+      );
     }
     const constant = (name: string, data: Float32Array): string => {
       const unique = uniqueName(tensors, `${tensor}/${name}`);
@@ -45,7 +49,10 @@ export function insertBatchNorm(
     const name = uniqueName(nodeNames, `${producer.name}/batch_norm`);
     nodeNames.add(name);
     const parameters = [
-      constant("gamma", Float32Array.from(variance, (v) => Math.sqrt(v + epsilon))),
+      constant(
+        "gamma",
+        Float32Array.from(variance, (v) => Math.sqrt(v + epsilon)),
+      ),
       constant("beta", Float32Array.from(mean)),
       constant("mean", Float32Array.from(mean)),
       constant("variance", Float32Array.from(variance)),

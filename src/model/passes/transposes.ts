@@ -21,7 +21,16 @@ import {
   type TensorType,
 } from "../types.js";
 import { removeDeadNodes } from "./dead-nodes.js";
-import { composePerm, flatMap, identityPerm, isIdentity, keepsOrder, permuteData, relativePerm, type View } from "./layout-view.js";
+import {
+  composePerm,
+  flatMap,
+  identityPerm,
+  isIdentity,
+  keepsOrder,
+  permuteData,
+  relativePerm,
+  type View,
+} from "./layout-view.js";
 
 /** A graph that computes the same with as few inner transposes as the operators allow. */
 export function cancelTransposes(graph: Graph): Graph {
@@ -70,7 +79,13 @@ class Mover {
       if (perm) this.views.set(port.tensor, { tensor: this.present(port.tensor, perm), perm: inversePerm(perm) });
     }
     for (const node of this.graph.nodes) {
-      if (!this.move(node)) this.emit(node, node.inputs.map((name) => this.plain(name)), node.attrs, null);
+      if (!this.move(node))
+        this.emit(
+          node,
+          node.inputs.map((name) => this.plain(name)),
+          node.attrs,
+          null,
+        );
     }
     for (const port of this.graph.outputs) this.builder.output(this.plain(port.tensor), port.name);
     return this.builder.build();
@@ -214,7 +229,8 @@ class Mover {
       this.views.set(source, view);
       if (node.op === "reshape") this.reshaped.set(tensor, inputs[0]!);
       const { quant } = this.graph.tensors.get(source)!;
-      if (quant) this.builder.annotate(tensor, quant.axis === null ? quant : { ...quant, axis: view.perm[quant.axis]! });
+      if (quant)
+        this.builder.annotate(tensor, quant.axis === null ? quant : { ...quant, axis: view.perm[quant.axis]! });
     });
     return true;
   }
@@ -353,7 +369,8 @@ class Mover {
         found = perm;
       }
       for (const node of users) {
-        if (node.op === "transpose") queue.push({ name: node.outputs[0]!, perm: composePerm(perm, node.attrs.perm as number[]) });
+        if (node.op === "transpose")
+          queue.push({ name: node.outputs[0]!, perm: composePerm(perm, node.attrs.perm as number[]) });
         else if (this.isElementwise(node)) queue.push({ name: node.outputs[0]!, perm });
       }
     }

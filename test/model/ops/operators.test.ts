@@ -23,7 +23,14 @@ function evaluate(c: OpCase, inputs: readonly NdArray[], batch: number): { types
   const op = getOp(c.op);
   const attrs = op.attrs.parse(c.attrs);
   const types = op.infer(c.inputs, attrs);
-  return { types, values: op.reference(inputs, attrs, types.map((t) => shapeAt(t, batch))) };
+  return {
+    types,
+    values: op.reference(
+      inputs,
+      attrs,
+      types.map((t) => shapeAt(t, batch)),
+    ),
+  };
 }
 
 /** Sample s of a stacked array: the run of `type.shape[axis]` indices from s on. */
@@ -56,7 +63,9 @@ describe("registry", () => {
   });
 
   test("an unknown operator is named", () => {
-    expect(() => getOp("conv3d")).toThrowError(expect.objectContaining({ code: "E_OP", message: expect.stringContaining("conv3d") }));
+    expect(() => getOp("conv3d")).toThrowError(
+      expect.objectContaining({ code: "E_OP", message: expect.stringContaining("conv3d") }),
+    );
   });
 });
 
@@ -90,7 +99,14 @@ describe.each(opCases.filter((c) => !c.mixesSamples))("$op, $title", (c) => {
     const batch = 3;
     const inputs = operands(c, batch);
     const { types, values } = evaluate(c, inputs, batch);
-    const singles = [0, 1, 2].map((s) => evaluate(c, inputs.map((v, i) => sampleOf(v, c.inputs[i]!, s)), 1).values);
+    const singles = [0, 1, 2].map(
+      (s) =>
+        evaluate(
+          c,
+          inputs.map((v, i) => sampleOf(v, c.inputs[i]!, s)),
+          1,
+        ).values,
+    );
     const batched = c.inputs.some((t) => t.batchAxis !== null);
     types.forEach((type, k) => {
       if (type.batchAxis !== null || !batched) {
@@ -127,7 +143,11 @@ describe("tolerance", () => {
     for (let seed = 0; seed < 20; seed++) {
       const [xs, ws, bs] = types.map((t, i) => ({ data: drawValues(t, "normal", 1, 10 * seed + i), shape: t.shape }));
       const exact = op.reference([xs!, ws!, bs!], {}, [[1, n]])[0]!.data;
-      const size = op.reference([xs!, ws!, bs!].map((v) => ({ ...v, data: v.data.map(Math.abs) })), {}, [[1, n]])[0]!.data;
+      const size = op.reference(
+        [xs!, ws!, bs!].map((v) => ({ ...v, data: v.data.map(Math.abs) })),
+        {},
+        [[1, n]],
+      )[0]!.data;
       const got = denseF32(xs!.data, ws!.data, bs!.data, n);
       got.forEach((v, j) => expect(Math.abs(v - exact[j]!)).toBeLessThanOrEqual(gamma * size[j]!));
     }
@@ -138,21 +158,46 @@ describe("window extent", () => {
   test("is the number of positions at which the window fits", () => {
     const small = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max });
     fc.assert(
-      fc.property(small(20), small(5), small(4), small(3), fc.integer({ min: 0, max: 4 }), (size, k, stride, dilation, padding) => {
-        let fits = 0;
-        for (let at = 0; at + dilation * (k - 1) < size + padding; at += stride) fits++;
-        if (fits === 0) expect(() => windowExtent(size, k, stride, dilation, padding)).toThrow(IdapError);
-        else expect(windowExtent(size, k, stride, dilation, padding)).toBe(fits);
-      }),
+      fc.property(
+        small(20),
+        small(5),
+        small(4),
+        small(3),
+        fc.integer({ min: 0, max: 4 }),
+        (size, k, stride, dilation, padding) => {
+          let fits = 0;
+          for (let at = 0; at + dilation * (k - 1) < size + padding; at += stride) fits++;
+          if (fits === 0) expect(() => windowExtent(size, k, stride, dilation, padding)).toThrow(IdapError);
+          else expect(windowExtent(size, k, stride, dilation, padding)).toBe(fits);
+        },
+      ),
     );
   });
 });
 
 describe("shapes worked by hand", () => {
   test.each([
-    ["mobilenet stem", "conv2d", [x(224, 224, 3), w(3, 3, 3, 32)], { strides: [2, 2], dilations: [1, 1], pads: [0, 0, 1, 1], groups: 1 }, [1, 112, 112, 32]],
-    ["one pixel", "conv2d", [x(1, 1, 8), w(1, 1, 8, 16)], { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1 }, [1, 1, 1, 16]],
-    ["depthwise, multiplier 2", "depthwise_conv2d", [x(49, 10, 4), w(10, 4, 4, 2)], { strides: [2, 2], dilations: [1, 1], pads: [4, 1, 5, 1] }, [1, 25, 5, 8]],
+    [
+      "mobilenet stem",
+      "conv2d",
+      [x(224, 224, 3), w(3, 3, 3, 32)],
+      { strides: [2, 2], dilations: [1, 1], pads: [0, 0, 1, 1], groups: 1 },
+      [1, 112, 112, 32],
+    ],
+    [
+      "one pixel",
+      "conv2d",
+      [x(1, 1, 8), w(1, 1, 8, 16)],
+      { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1 },
+      [1, 1, 1, 16],
+    ],
+    [
+      "depthwise, multiplier 2",
+      "depthwise_conv2d",
+      [x(49, 10, 4), w(10, 4, 4, 2)],
+      { strides: [2, 2], dilations: [1, 1], pads: [4, 1, 5, 1] },
+      [1, 25, 5, 8],
+    ],
     ["flatten", "reshape", [x(7, 7, 64)], { shape: [-1, 3136] }, [1, 3136]],
     ["global mean", "reduce_mean", [x(8, 8, 64)], { axes: [1, 2], keepDims: false }, [1, 64]],
     ["broadcast", "add", [x(3, 1), w(4)], {}, [1, 3, 4]],
@@ -161,17 +206,37 @@ describe("shapes worked by hand", () => {
   });
 
   test.each([
-    ["conv2d with a half-cut input", "conv2d", [x(8, 8, 24), w(1, 1, 32, 16)], { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1 }, "E_CHANNELS"],
-    ["window larger than the image", "max_pool2d", [x(2, 2, 1)], { kernel: [3, 3], strides: [1, 1], pads: [0, 0, 0, 0] }, "E_WINDOW"],
+    [
+      "conv2d with a half-cut input",
+      "conv2d",
+      [x(8, 8, 24), w(1, 1, 32, 16)],
+      { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1 },
+      "E_CHANNELS",
+    ],
+    [
+      "window larger than the image",
+      "max_pool2d",
+      [x(2, 2, 1)],
+      { kernel: [3, 3], strides: [1, 1], pads: [0, 0, 0, 0] },
+      "E_WINDOW",
+    ],
     ["extents that do not broadcast", "add", [x(3), w(4)], {}, "E_BROADCAST"],
     ["reshape that fixes the batch", "reshape", [x(4)], { shape: [1, 4] }, "E_BATCH"],
-    ["reshape that mixes samples", "reshape", [{ dtype: "f32", shape: [6, 1], batchAxis: 1 }], { shape: [-1, 6] }, "E_BATCH"],
+    [
+      "reshape that mixes samples",
+      "reshape",
+      [{ dtype: "f32", shape: [6, 1], batchAxis: 1 }],
+      { shape: [-1, 6] },
+      "E_BATCH",
+    ],
     ["softmax over the batch", "softmax", [x(4)], { axis: 0 }, "E_BATCH"],
     ["concat along the batch", "concat", [x(4), x(4)], { axis: 0 }, "E_BATCH"],
     ["slice of the batch", "slice", [x(4)], { begin: [0, 0], size: [1, 2] }, "E_BATCH"],
     ["integers in arithmetic", "relu", [{ dtype: "i32", shape: [4], batchAxis: null }], {}, "E_DTYPE"],
     ["no permutation", "transpose", [x(4)], { perm: [0, 0] }, "E_AXIS"],
   ] as const)("%s is refused", (_title, op, types, attrs, code) => {
-    expect(() => getOp(op).infer(types as unknown as TensorType[], attrs)).toThrowError(expect.objectContaining({ code }));
+    expect(() => getOp(op).infer(types as unknown as TensorType[], attrs)).toThrowError(
+      expect.objectContaining({ code }),
+    );
   });
 });

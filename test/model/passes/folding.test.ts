@@ -31,17 +31,25 @@ describe("foldBatchNorm", () => {
     );
   });
 
-  test.each(["conv", "depthwise", "dense"] as const)("goes into a %s without adding a node, and keeps the output's name", (kind) => {
-    const net = new Net(new Random(1));
-    const x = net.input([5, 5, 4]);
-    const before = kind === "conv" ? net.conv(x, 6, 3, 1, { bias: false }) : kind === "depthwise" ? net.depthwise(x, 2) : net.dense(net.globalMean(x), 3);
-    const normed = net.norm(before);
-    const graph = net.build(net.relu(normed));
-    const folded = foldBatchNorm(graph);
-    expect(ops(folded)).toEqual(ops(graph).filter((op) => op !== "batch_norm"));
-    expect(folded.nodes.at(-2)!.outputs).toEqual([normed]);
-    expect(folded.tensors.has(before)).toBe(false);
-  });
+  test.each(["conv", "depthwise", "dense"] as const)(
+    "goes into a %s without adding a node, and keeps the output's name",
+    (kind) => {
+      const net = new Net(new Random(1));
+      const x = net.input([5, 5, 4]);
+      const before =
+        kind === "conv"
+          ? net.conv(x, 6, 3, 1, { bias: false })
+          : kind === "depthwise"
+            ? net.depthwise(x, 2)
+            : net.dense(net.globalMean(x), 3);
+      const normed = net.norm(before);
+      const graph = net.build(net.relu(normed));
+      const folded = foldBatchNorm(graph);
+      expect(ops(folded)).toEqual(ops(graph).filter((op) => op !== "batch_norm"));
+      expect(folded.nodes.at(-2)!.outputs).toEqual([normed]);
+      expect(folded.tensors.has(before)).toBe(false);
+    },
+  );
 
   test("two in a row fold into one convolution", async () => {
     const net = new Net(new Random(2));
@@ -74,12 +82,16 @@ describe("insertBatchNorm", () => {
         const inputs = randomInputs(graph, seed, 4);
         const convs = graph.nodes.filter((n) => n.op === "conv2d" || n.op === "dense").map((n) => n.outputs[0]!);
         const seen = await new ReferenceExecutor(graph).observe(inputs, convs);
-        const stats = new Map(convs.map((name) => [name, statistics(seen.get(name)!.data as Float32Array, seen.get(name)!.shape.at(-1)!)]));
+        const stats = new Map(
+          convs.map((name) => [name, statistics(seen.get(name)!.data as Float32Array, seen.get(name)!.shape.at(-1)!)]),
+        );
         const inserted = insertBatchNorm(graph, stats);
         expect(inserted.nodes.filter((n) => n.op === "batch_norm").length).toBe(convs.length);
         expect(await difference(inserted, graph, inputs)).toBeLessThan(FOLDED);
         const folded = foldBatchNorm(inserted);
-        expect(folded.nodes.map((n: Node) => [n.name, n.op, n.outputs])).toEqual(graph.nodes.map((n) => [n.name, n.op, n.outputs]));
+        expect(folded.nodes.map((n: Node) => [n.name, n.op, n.outputs])).toEqual(
+          graph.nodes.map((n) => [n.name, n.op, n.outputs]),
+        );
         expect(await difference(folded, graph, inputs)).toBeLessThan(FOLDED);
       }),
       { numRuns: 20 },

@@ -98,7 +98,9 @@ function scrambled(seed: number): Graph {
         break;
       }
       case 5: {
-        const y = pool.find((p) => p !== x && `${b.typeOf(p).shape}|${b.typeOf(p).batchAxis}` === `${t.shape}|${t.batchAxis}`);
+        const y = pool.find(
+          (p) => p !== x && `${b.typeOf(p).shape}|${b.typeOf(p).batchAxis}` === `${t.shape}|${t.batchAxis}`,
+        );
         if (y) add("add", [x, y], {});
         break;
       }
@@ -134,7 +136,7 @@ function scrambled(seed: number): Graph {
         }
     }
   }
-  [...new Set([pool.at(-1)!, pool[pool.length >> 1]!])].forEach((tensor, i) => b.output(tensor, `y${i}`));
+  [...new Set([pool.at(-1), pool[pool.length >> 1]!])].forEach((tensor, i) => b.output(tensor, `y${i}`));
   return b.build();
 }
 

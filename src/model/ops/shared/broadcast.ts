@@ -37,11 +37,7 @@ export function broadcastTypes(op: string, [a, b]: readonly TensorType[]): Tenso
 }
 
 /** f(a, b) element by element on broadcast operands. */
-export function broadcastMap(
-  [a, b]: readonly NdArray[],
-  shape: Shape,
-  f: (a: number, b: number) => number,
-): NdArray {
+export function broadcastMap([a, b]: readonly NdArray[], shape: Shape, f: (a: number, b: number) => number): NdArray {
   const out = zeros(shape);
   const sa = repeatStrides(a!.shape, shape);
   const sb = repeatStrides(b!.shape, shape);

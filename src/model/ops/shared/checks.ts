@@ -52,7 +52,11 @@ export function needAxis(op: string, t: TensorType, axis: number): void {
 /** Throws unless both operands have one shape and batch axis. */
 export function needSame(op: string, a: TensorType | undefined, b: TensorType | undefined): void {
   const same =
-    a && b && a.batchAxis === b.batchAxis && a.shape.length === b.shape.length && a.shape.every((d, i) => d === b.shape[i]);
+    a &&
+    b &&
+    a.batchAxis === b.batchAxis &&
+    a.shape.length === b.shape.length &&
+    a.shape.every((d, i) => d === b.shape[i]);
   if (!same) throw new IdapError("E_SHAPE", `${op} needs operands of one shape, got ${showType(a)} and ${showType(b)}`);
 }
 

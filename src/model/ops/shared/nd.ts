@@ -17,11 +17,7 @@ export function visitIndices(shape: Shape, visit: (index: readonly number[], fla
 }
 
 /** Copies `from` into a new array: element `index` of the result is element `source(index)` of `from`. */
-export function gather(
-  from: NdArray,
-  shape: Shape,
-  source: (index: readonly number[]) => readonly number[],
-): NdArray {
+export function gather(from: NdArray, shape: Shape, source: (index: readonly number[]) => readonly number[]): NdArray {
   const strides = stridesOf(from.shape);
   const data = zeros(shape);
   visitIndices(shape, (index, flat) => {

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import type { Coupling } from "../../coupling.js";
 import { IdapError } from "../../errors.js";
 import type { Shape, TensorType } from "../../types.js";
@@ -34,7 +33,12 @@ export function couplePool(c: Coupling): void {
 }
 
 /** What each output pixel of an average is divided by: the taps inside the input, or the whole window. */
-export function divisors(input: Shape, output: Shape, a: PoolGeometry & WindowAttrs, countIncludePad: boolean): Float64Array {
+export function divisors(
+  input: Shape,
+  output: Shape,
+  a: PoolGeometry & WindowAttrs,
+  countIncludePad: boolean,
+): Float64Array {
   const count = new Float64Array(output[0]! * output[1]! * output[2]!);
   if (countIncludePad) count.fill(a.kernel[0] * a.kernel[1]);
   else visitTaps(input, output, a.kernel, a, (_, q) => count[q]!++);

@@ -3,7 +3,11 @@ import { sizeOf } from "../../types.js";
 import { zeros } from "./taps.js";
 
 /** Calls `visit` for each run along `axis` with the offset of its first element and the stride inside it. */
-export function visitRuns(shape: readonly number[], axis: number, visit: (first: number, stride: number) => void): void {
+export function visitRuns(
+  shape: readonly number[],
+  axis: number,
+  visit: (first: number, stride: number) => void,
+): void {
   const stride = sizeOf(shape.slice(axis + 1));
   const outer = sizeOf(shape.slice(0, axis));
   for (let r = 0; r < outer; r++) for (let s = 0; s < stride; s++) visit(r * shape[axis]! * stride + s, stride);
@@ -20,7 +24,7 @@ export function softmaxRows(x: NdArray, axis: number, temperature = 1): NdArray 
     for (let i = 0; i < n; i++) {
       const p = first + i * stride;
       y[p] = Math.exp((x.data[p]! - max) / temperature);
-      sum += y[p]!;
+      sum += y[p];
     }
     for (let i = 0; i < n; i++) y[first + i * stride]! /= sum;
   });
