@@ -56,7 +56,7 @@ describe("equality", () => {
       const n = new Net(new Random(1));
       const a = n.relu(n.input([3], "a"));
       const b = n.op("sigmoid", [n.input([3], "b")]);
-      return n.build(n.add(...((crossed ? [b, a] : [a, b]))));
+      return n.build(crossed ? n.add(b, a) : n.add(a, b));
     };
     expect(equalGraphs(net(true), net(false))).not.toBeNull();
     const shared = (once: boolean): Graph => {
