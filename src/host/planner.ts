@@ -15,8 +15,8 @@ import { haloWish, lowerings } from "./lower/index.js";
 import { copyStrided } from "./lower/strided.js";
 import { pad4, type Call, type Plan, type PlanOptions, type Region } from "./plan.js";
 
-/** Addresses below are left alone: 0 means "none" to kernels. */
-const FIRST_ADDRESS = 64;
+/** Addresses below are left alone: 0 means "none" to kernels, and the module keeps its tables of exp and log there. */
+const FIRST_ADDRESS = 65536;
 const PAGE = 65536;
 const LAST_BYTE = 65536 * PAGE - PAGE;
 
