@@ -1,5 +1,6 @@
 import type { Flow } from "../analyzer/flow.js";
 import { producersOf } from "../analyzer/producers.js";
+import { constantTensor, uniqueName } from "../model/graph.js";
 import type { GroupCut } from "../model/cut.js";
 import type { Graph, Node, Tensor } from "../model/types.js";
 
@@ -75,32 +76,30 @@ export function compensate(graph: Graph, cuts: readonly GroupCut[], flow: Flow):
   const tensors = new Map<string, Tensor>(graph.tensors);
   const replaced = new Map<string, Node>();
   const needed = new Set(compensatedTensors(graph));
-  const shifted = (name: string, delta: Float64Array, sign: number): Float32Array => {
-    const data = tensors.get(name)!.data as Float32Array;
-    return data.map((v, o) => v + sign * delta[o]!);
+  const uses = new Map<string, number>();
+  for (const node of graph.nodes) for (const t of node.inputs) uses.set(t, (uses.get(t) ?? 0) + 1);
+  /** Adds to a constant in place: its name stays, since the atoms of `cuts` name it. A shared one is left alone. */
+  const add = (name: string, delta: Float64Array, sign: number): void => {
+    const t = tensors.get(name)!;
+    if (uses.get(name) === 1) tensors.set(name, { ...t, data: (t.data as Float32Array).map((v, o) => v + sign * delta[o]!) });
   };
   for (const p of producersOf(graph)) {
     const channels = lost.get(p.node.inputs[0]!);
     if (!channels || channels.size === 0 || !needed.has(p.node.inputs[0]!)) continue;
-    const depthwise = p.node.op === "depthwise_conv2d" || (p.node.op === "conv2d" && p.node.attrs.groups !== 1);
-    if (depthwise) continue;
+    if (p.node.op === "depthwise_conv2d" || (p.node.op === "conv2d" && p.node.attrs.groups !== 1)) continue;
     const delta = lostOutput(graph, p.node, channels);
-    const rewrite = (node: Node, position: number, data: Float32Array): void => {
-      // A name of its own: the constant may be shared with another layer that loses something else.
-      const name = `${node.name}/compensated_${position}`;
-      tensors.set(name, { name, type: { dtype: "f32", shape: [delta.length], batchAxis: null }, data });
-      const current = replaced.get(node.name) ?? node;
-      const inputs = [...current.inputs];
-      inputs[position] = name;
-      replaced.set(node.name, { ...current, inputs });
-    };
-    if (p.bias) rewrite(p.node, 2, shifted(p.bias, delta, 1));
-    else if (p.norm) rewrite(p.norm, 3, shifted(p.norm.inputs[3]!, delta, -1));
-    else if (p.node.op !== "matmul") rewrite(p.node, 2, Float32Array.from(delta));
+    if (p.bias) add(p.bias, delta, 1);
+    else if (p.norm) add(p.norm.inputs[3]!, delta, -1);
+    else if (p.node.op !== "matmul" && !cutAtOutput(cuts, p.raw)) {
+      // A new bias belongs to no atom: only where no output channel goes.
+      const name = uniqueName(tensors, `${p.node.name}/bias`);
+      tensors.set(name, constantTensor(name, [p.channels], Float32Array.from(delta)));
+      replaced.set(p.node.name, { ...p.node, inputs: [...p.node.inputs, name] });
+    }
   }
-  if (replaced.size === 0) return graph;
-  const nodes = graph.nodes.map((n) => replaced.get(n.name) ?? n);
-  const used = new Set(nodes.flatMap((n) => n.inputs));
-  for (const [name, t] of tensors) if (t.data !== undefined && !used.has(name)) tensors.delete(name);
-  return { ...graph, tensors, nodes };
+  return { ...graph, tensors, nodes: graph.nodes.map((n) => replaced.get(n.name) ?? n) };
+}
+
+function cutAtOutput(cuts: readonly GroupCut[], tensor: string): boolean {
+  return cuts.some(({ group, atoms }) => atoms.some((id) => group.atoms[id]!.members.some((m) => m.tensor === tensor)));
 }
