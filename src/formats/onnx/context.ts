@@ -5,6 +5,7 @@ import type { Budget } from "../shared/bytes.js";
 import type { Names } from "../shared/names.js";
 import { compose, isIdentity, permute } from "../shared/permute.js";
 import type { AttributeProto, NodeProto } from "./generated/onnx_pb.js";
+import { inOrder } from "./producer.js";
 import type { Constant } from "./wire.js";
 
 /** How one ONNX operator is read. Adding an operator: one of these, listed in `operators/index.ts`. */
@@ -35,6 +36,16 @@ export function channelsFirst(rank: number): number[] {
 interface Value {
   file?: string;
   last?: string;
+  /** Where neither exists yet: the transpose of a tensor that either is made from. */
+  from?: Move;
+}
+
+/** The file's value is `tensor` with its axes in the order `perm`. */
+interface Move {
+  readonly tensor: string;
+  readonly perm: readonly number[];
+  /** Name of the node of the file. */
+  readonly node: string;
 }
 
 /** State of reading one file. */
@@ -84,7 +95,10 @@ export class OnnxContext {
     if (this.constants.has(name)) return this.constantAs(name, "", (c) => c);
     const value = this.find(name);
     if (value.file === undefined) {
-      value.file = this.transposed(value.last!, channelsFirst(this.rank(value.last!)), `${name}/nchw`);
+      const { from, last } = value;
+      value.file = from
+        ? this.transposed(from.tensor, from.perm, name, from.node)
+        : this.transposed(last!, channelsFirst(this.rank(last!)), inOrder(name, "nchw"));
     }
     return value.file;
   }
@@ -95,7 +109,12 @@ export class OnnxContext {
       return this.constantAs(name, "last", (c) => permuted(c, channelsLast(c.shape.length)));
     }
     const value = this.find(name);
-    value.last ??= this.transposed(value.file!, channelsLast(this.rank(value.file!)), `${name}/nhwc`);
+    if (value.last === undefined) {
+      const { from, file } = value;
+      value.last = from
+        ? this.transposed(from.tensor, compose(from.perm, channelsLast(from.perm.length)), name, from.node)
+        : this.transposed(file!, channelsLast(this.rank(file!)), inOrder(name, "nhwc"));
+    }
     return value.last;
   }
 
@@ -105,12 +124,12 @@ export class OnnxContext {
     if (constant) return { dtype: constant.dtype, shape: constant.shape, batchAxis: null };
     const value = this.find(name);
     if (value.file !== undefined) return this.builder.typeOf(value.file);
-    const last = this.builder.typeOf(value.last!);
-    const perm = channelsFirst(last.shape.length);
+    const source = this.builder.typeOf(value.from?.tensor ?? value.last!);
+    const perm = value.from?.perm ?? channelsFirst(source.shape.length);
     return {
-      dtype: last.dtype,
-      shape: perm.map((p) => last.shape[p]!),
-      batchAxis: last.batchAxis === null ? null : perm.indexOf(last.batchAxis),
+      dtype: source.dtype,
+      shape: perm.map((p) => source.shape[p]!),
+      batchAxis: source.batchAxis === null ? null : perm.indexOf(source.batchAxis),
     };
   }
 
@@ -123,19 +142,25 @@ export class OnnxContext {
     return this.builder.node("transpose", [tensor], { perm }, { name: node ?? name, outputs: [name] })[0]!;
   }
 
-  /** A transpose of the file: taken from whichever order needs no move, else a node. */
+  /** A second name for a value. */
+  alias(name: string, output: string): void {
+    this.values.set(output, this.find(name));
+  }
+
+  /** A transpose of the file: taken from whichever order needs no move, else a node once its order is known. */
   transpose(input: string, perm: readonly number[], output: string, node: string): void {
     const value = this.find(input);
     const rank = perm.length;
     const orders: [string, number[]][] = [];
     if (value.file !== undefined) orders.push([value.file, [...perm]]);
     if (value.last !== undefined) orders.push([value.last, compose(channelsFirst(rank), perm)]);
+    if (value.from) orders.push([value.from.tensor, compose(value.from.perm, perm)]);
     for (const [tensor, move] of orders) {
       if (isIdentity(move)) return this.bind(output, { file: tensor });
       if (rank > 2 && isIdentity(compose(move, channelsLast(rank)))) return this.bind(output, { last: tensor });
     }
     const [tensor, move] = orders[0]!;
-    this.bind(output, { file: this.transposed(tensor, move, output, node) });
+    this.bind(output, { from: { tensor, perm: move, node } });
   }
 
   /** An IR constant made from one of the file; uses that ask for the same `layout` share it. */
@@ -328,9 +353,7 @@ export class OnnxOp {
 
   /** Output 0 is operand 0. */
   alias(): void {
-    const name = this.inputName(0);
-    if (this.context.hasLast(name)) this.context.bind(this.output, { last: this.context.inLastOrder(name) });
-    else this.context.bind(this.output, { file: this.context.inFileOrder(name) });
+    this.context.alias(this.inputName(0), this.output);
   }
 }
 

@@ -1,5 +1,6 @@
 import { GraphBuilder } from "../../model/builder.js";
 import { IdapError } from "../../model/errors.js";
+import { cancelTransposes } from "../../model/passes/transposes.js";
 import type { Graph, TensorType } from "../../model/types.js";
 import { withTracedBatch } from "../shared/batch.js";
 import { Budget } from "../shared/bytes.js";
@@ -35,7 +36,12 @@ export function readOnnx(bytes: Uint8Array, name: string, file: string, batch = 
   };
   refuseQuantised(source);
   refuseUnsupported(source);
-  return withTracedBatch((traced) => build(source, traced));
+  const result = withTracedBatch((traced) => build(source, traced));
+  // Our writer left no transpose that could be avoided, and its graphs come back as they were.
+  if (source.ours) return result;
+  // What is left are transposes before flattening; the pass gives their work to the next dense layer where there is one.
+  const moved = cancelTransposes(result);
+  return moved.nodes.length < result.nodes.length ? moved : result;
 }
 
 interface Source {

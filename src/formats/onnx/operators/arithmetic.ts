@@ -2,6 +2,7 @@ import { sizeOf, type Shape } from "../../../model/types.js";
 import { permute } from "../../shared/permute.js";
 import { channelsLast, isOne, permuted, refuseComputed, type Converter, type OnnxOp } from "../context.js";
 import type { NodeProto } from "../generated/onnx_pb.js";
+import { biasName } from "../producer.js";
 import type { Constant } from "../wire.js";
 
 /** A constant operand with its axes where a partner of rank `rank` with channels last has them. */
@@ -206,7 +207,7 @@ export const MatMul: Converter = {
 function biasAfter(op: OnnxOp, n: number): { node: NodeProto; bias: string } | null {
   const node = op.context.soleReader.get(op.output);
   if (!node || node.opType !== "Add" || node.domain !== "" || node.input.length !== 2) return null;
-  if (op.context.ours && node.name !== `${op.node.name}/bias`) return null;
+  if (op.context.ours && node.name !== biasName(op.node.name)) return null;
   const bias = node.input[0] === op.output ? node.input[1]! : node.input[0]!;
   const c = op.context.constants.get(bias);
   return c?.dtype === "f32" && !c.extents && c.shape.at(-1) === n && sizeOf(c.shape) === n && c.shape.length < 3

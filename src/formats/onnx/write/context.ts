@@ -14,6 +14,7 @@ import {
   type NodeProto,
   type TensorProto,
 } from "../generated/onnx_pb.js";
+import { inOrder } from "../producer.js";
 
 /** A number attribute is an integer unless it is wrapped. */
 export interface FloatAttribute {
@@ -34,6 +35,16 @@ export const ELEMENT_TYPE: Readonly<Record<Dtype, T>> = {
 interface Value {
   plain?: string;
   first?: string;
+  /** Where neither exists yet: the transpose of a value of the file that either is made from. */
+  from?: Move;
+}
+
+/** The IR's tensor is `value` with its axes in the order `perm`. */
+interface Move {
+  readonly value: string;
+  readonly perm: readonly number[];
+  /** Name of the node of the graph. */
+  readonly node: string;
 }
 
 /**
@@ -49,6 +60,8 @@ export class OnnxWriter {
   /** First output port of each tensor that has one. */
   private readonly portOf = new Map<string, string>();
   private readonly usedPorts = new Set<string>();
+  /** Names of nodes that are written. */
+  private readonly nodeNames = new Set<string>();
 
   constructor(readonly graph: Graph) {
     for (const { name, tensor } of graph.inputs) this.values.set(tensor, { plain: this.names.fresh(name) });
@@ -76,8 +89,11 @@ export class OnnxWriter {
     if (data) return this.constant(tensor, "", this.type(tensor).shape, () => data);
     const value = this.values.get(tensor)!;
     if (value.plain === undefined) {
-      const name = this.portName(tensor) ?? this.names.fresh(`${tensor}/nhwc`);
-      value.plain = this.transposed(value.first!, channelsLast(this.type(tensor).shape.length), name, name);
+      const { from, first } = value;
+      const name = this.portName(tensor) ?? this.names.fresh(from ? tensor : inOrder(tensor, "nhwc"));
+      value.plain = from
+        ? this.transposed(from.value, from.perm, name, from.node)
+        : this.transposed(first!, channelsLast(this.type(tensor).shape.length), name);
     }
     return value.plain;
   }
@@ -91,8 +107,12 @@ export class OnnxWriter {
     }
     const value = this.values.get(tensor)!;
     if (value.first === undefined) {
-      const name = this.names.fresh(`${tensor}/nchw`);
-      value.first = this.transposed(value.plain!, perm, name, name);
+      const { from, plain } = value;
+      const own = from !== undefined && plain === undefined && !this.portOf.has(tensor);
+      const name = this.names.fresh(own ? tensor : inOrder(tensor, "nchw"));
+      value.first = from
+        ? this.transposed(from.value, compose(from.perm, perm), name, from.node)
+        : this.transposed(plain!, perm, name);
     }
     return value.first;
   }
@@ -130,10 +150,12 @@ export class OnnxWriter {
     return name;
   }
 
-  /** Adds a node with one output. */
+  /** Adds a node with one output. A name that is empty or taken is made up at the end, when all others are known. */
   add(opType: string, name: string, inputs: readonly string[], output: string, attributes: Readonly<Record<string, AttributeValue>> = {}): string {
     const attribute = Object.entries(attributes).map(([key, value]) => attributeOf(key, value));
-    this.nodes.push(create(NodeProtoSchema, { opType, name, input: [...inputs], output: [output], attribute }));
+    const own = this.nodeNames.has(name) ? "" : name;
+    if (own !== "") this.nodeNames.add(own);
+    this.nodes.push(create(NodeProtoSchema, { opType, name: own, input: [...inputs], output: [output], attribute }));
     return output;
   }
 
@@ -160,11 +182,11 @@ export class OnnxWriter {
   emitFirst(node: Node, opType: string, inputs: readonly string[], attributes: Readonly<Record<string, AttributeValue>> = {}): void {
     const [tensor] = node.outputs as [string];
     const port = this.portOf.get(tensor);
-    const output = this.names.fresh(port === undefined ? tensor : `${port}/nchw`);
+    const output = this.names.fresh(port === undefined ? tensor : inOrder(port, "nchw"));
     this.values.set(tensor, { first: this.add(opType, node.name, inputs, output, attributes) });
   }
 
-  /** A transpose of the graph: taken from whichever order needs no move, else a node. */
+  /** A transpose of the graph: taken from whichever order needs no move, else a node once its order is known. */
   transpose(node: Node, perm: readonly number[]): void {
     const [x] = node.inputs as [string];
     const [y] = node.outputs as [string];
@@ -173,17 +195,17 @@ export class OnnxWriter {
     const orders: [string, number[]][] = [];
     if (value.plain !== undefined) orders.push([value.plain, [...perm]]);
     if (value.first !== undefined) orders.push([value.first, compose(channelsLast(rank), perm)]);
+    if (value.from) orders.push([value.from.value, compose(value.from.perm, perm)]);
     for (const [name, move] of orders) {
       if (isIdentity(move)) return void this.values.set(y, { plain: name });
       if (rank > 2 && isIdentity(compose(move, channelsFirst(rank)))) return void this.values.set(y, { first: name });
     }
     const [name, move] = orders[0]!;
-    const output = this.portName(y) ?? this.names.fresh(y);
-    this.values.set(y, { plain: this.transposed(name, move, output, node.name) });
+    this.values.set(y, { from: { value: name, perm: move, node: node.name } });
   }
 
-  private transposed(input: string, perm: readonly number[], output: string, name: string): string {
-    return this.add("Transpose", name, [input], output, { perm });
+  private transposed(input: string, perm: readonly number[], output: string, node?: string): string {
+    return this.add("Transpose", node ?? "", [input], output, { perm });
   }
 
   /**
@@ -197,8 +219,11 @@ export class OnnxWriter {
       const value = this.plain(tensor);
       if (value === port) continue;
       if (produced.has(value) && !ports.has(value)) this.rename(value, port);
-      else this.add("Identity", port, [value], port);
+      else this.add("Identity", "", [value], port);
     }
+    const names = new Names();
+    for (const { name } of this.nodes) if (name !== "") names.fresh(name);
+    for (const n of this.nodes) if (n.name === "") n.name = names.fresh(n.output[0]!);
   }
 
   private rename(from: string, to: string): void {

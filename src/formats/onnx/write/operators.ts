@@ -1,6 +1,7 @@
 import { sizeOf, type Node } from "../../../model/types.js";
 import { permute } from "../../shared/permute.js";
 import { channelsFirst } from "../context.js";
+import { biasName } from "../producer.js";
 import { sameSequence, type AttributeValue, type OnnxWriter } from "./context.js";
 
 /** How one operator of the IR is written. Adding an operator: one entry of `writers`. */
@@ -122,7 +123,7 @@ export const writers: Readonly<Record<string, OperatorWriter>> = {
     if (w.type(x).shape.length === 2) return w.emit(node, "Gemm", b === undefined ? inputs : [...inputs, w.plain(b)]);
     if (b === undefined) return w.emit(node, "MatMul", inputs);
     const product = w.add("MatMul", node.name, inputs, w.freshName(`${node.outputs[0]}/product`));
-    w.emit({ ...node, name: `${node.name}/bias` }, "Add", [product, w.plain(b)]);
+    w.emit({ ...node, name: biasName(node.name) }, "Add", [product, w.plain(b)]);
   },
   matmul(w, node, { transposeA, transposeB }) {
     const inputs = node.inputs.map((x) => w.plain(x));
