@@ -20,7 +20,8 @@ function recordedInput(folder) {
 }
 
 const relativeError = (a, b) => {
-  let most = 0, scale = 0;
+  let most = 0,
+    scale = 0;
   for (let i = 0; i < b.length; i++) {
     most = Math.max(most, Math.abs(a[i] - b[i]));
     scale = Math.max(scale, Math.abs(b[i]));
@@ -63,7 +64,8 @@ for (const network of job.networks) {
   const error = {};
   for (const c of candidates) {
     error[c.name] = relativeError(await c.run(), output);
-    if (!(error[c.name] <= 1e-4)) throw new Error(`${c.name} computes ${network.name} wrong: relative error ${error[c.name]}`);
+    if (!(error[c.name] <= 1e-4))
+      throw new Error(`${c.name} computes ${network.name} wrong: relative error ${error[c.name]}`);
   }
   // Warm up by time, since engines optimise in the background; then one run of each in turn, in an order that rotates.
   const samples = candidates.map(() => []);

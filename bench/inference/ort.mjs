@@ -6,7 +6,10 @@ ort.env.wasm.numThreads = 1;
 ort.env.wasm.proxy = false;
 
 export async function ortCandidate(model, graph, input) {
-  const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
+  const session = await ort.InferenceSession.create(model, {
+    executionProviders: ["wasm"],
+    graphOptimizationLevel: "all",
+  });
   const [name] = session.inputNames;
   const [out] = session.outputNames;
   const dims = [...graph.tensors.get(graph.inputs[0].tensor).type.shape];

@@ -34,7 +34,9 @@ const MODELS = {
 function run(command, args, quiet = true) {
   const result = spawnSync(command, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 26 });
   if (result.status !== 0) {
-    process.stderr.write(`${command} ${args.join(" ")} failed\n${result.stdout ?? ""}${result.stderr ?? result.error ?? ""}`);
+    process.stderr.write(
+      `${command} ${args.join(" ")} failed\n${result.stdout ?? ""}${result.stderr ?? result.error ?? ""}`,
+    );
     process.exit(1);
   }
   if (!quiet) process.stderr.write(result.stderr);
@@ -70,7 +72,8 @@ const measure = path.join(here, "measure.mjs");
 const current = process.versions.node.split(".")[0];
 const runs = options.nodes.split(",").map((major) => {
   const args = [measure, jobFile];
-  const out = major === current ? run(process.execPath, args) : run("npx", ["-y", "-p", `node@${major}`, "node", ...args]);
+  const out =
+    major === current ? run(process.execPath, args) : run("npx", ["-y", "-p", `node@${major}`, "node", ...args]);
   return JSON.parse(out.slice(out.indexOf("{")));
 });
 
@@ -80,7 +83,16 @@ const verdicts = runs.flatMap(({ node, results }) =>
     const major = Number(node.split(".")[0]);
     if (major >= 24) {
       const ratio = tfjs / Math.min(r.ms.simd, r.ms.relaxed ?? Infinity);
-      return [{ node, network: r.network, rule: "best variant", ratio, required: REQUIRED.best24, ok: ratio >= REQUIRED.best24 }];
+      return [
+        {
+          node,
+          network: r.network,
+          rule: "best variant",
+          ratio,
+          required: REQUIRED.best24,
+          ok: ratio >= REQUIRED.best24,
+        },
+      ];
     }
     const ratio = tfjs / r.ms.simd;
     return [{ node, network: r.network, rule: "simd", ratio, required: REQUIRED.simd20, ok: ratio >= REQUIRED.simd20 }];
@@ -92,7 +104,9 @@ if (options.json) {
 } else {
   for (const { node, results } of runs) {
     console.log(`\nNode ${node}: median ms, one thread, batch 1, copies included`);
-    console.log("network   MMAC    simd      relaxed   tfjs-wasm ort-web   | tfjs / simd, relaxed   ort / simd, relaxed");
+    console.log(
+      "network   MMAC    simd      relaxed   tfjs-wasm ort-web   | tfjs / simd, relaxed   ort / simd, relaxed",
+    );
     for (const r of results) {
       const ms = (name) => (r.ms[name] === undefined ? "-" : r.ms[name].toFixed(4)).padEnd(9);
       const over = (rival, ours) => (r.ms[ours] === undefined ? "-" : (r.ms[rival] / r.ms[ours]).toFixed(2));
@@ -104,7 +118,9 @@ if (options.json) {
     }
   }
   for (const v of verdicts) {
-    console.log(`${v.ok ? "ok  " : "MISS"} Node ${v.node} ${v.network}: ${v.ratio.toFixed(2)} x tfjs-wasm with the ${v.rule} (needs ${v.required})`);
+    console.log(
+      `${v.ok ? "ok  " : "MISS"} Node ${v.node} ${v.network}: ${v.ratio.toFixed(2)} x tfjs-wasm with the ${v.rule} (needs ${v.required})`,
+    );
   }
 }
 process.exitCode = verdicts.every((v) => v.ok) ? 0 : 2;

@@ -24,13 +24,19 @@ function padding([t, l, b, r], [h, w], [kh, kw], [sh, sw]) {
   const same = (size, k, s) => Math.max(0, (Math.ceil(size / s) - 1) * s + k - size);
   const [v, u] = [same(h, kh, sh), same(w, kw, sw)];
   if (t + b === v && l + r === u && t === v >> 1 && l === u >> 1) return "same";
-  return [[0, 0], [t, b], [l, r], [0, 0]];
+  return [
+    [0, 0],
+    [t, b],
+    [l, r],
+    [0, 0],
+  ];
 }
 
 export async function tfjsCandidate(graph, input) {
   const t = await init();
   const weights = new Map();
-  for (const [name, { data, type }] of graph.tensors) if (data) weights.set(name, t.tensor(data, [...type.shape], "float32"));
+  for (const [name, { data, type }] of graph.tensors)
+    if (data) weights.set(name, t.tensor(data, [...type.shape], "float32"));
   const uses = new Map();
   for (const n of graph.nodes) for (const i of n.inputs) uses.set(i, (uses.get(i) ?? 0) + 1);
   const activation = new Map(); // output of a weighted node -> the relu that follows it alone
@@ -67,9 +73,19 @@ export async function tfjsCandidate(graph, input) {
       case "relu6":
         return t.relu6(x);
       case "avg_pool2d":
-        return t.avgPool(x, n.attrs.kernel, n.attrs.strides, padding(n.attrs.pads, [h, width], n.attrs.kernel, n.attrs.strides));
+        return t.avgPool(
+          x,
+          n.attrs.kernel,
+          n.attrs.strides,
+          padding(n.attrs.pads, [h, width], n.attrs.kernel, n.attrs.strides),
+        );
       case "max_pool2d":
-        return t.maxPool(x, n.attrs.kernel, n.attrs.strides, padding(n.attrs.pads, [h, width], n.attrs.kernel, n.attrs.strides));
+        return t.maxPool(
+          x,
+          n.attrs.kernel,
+          n.attrs.strides,
+          padding(n.attrs.pads, [h, width], n.attrs.kernel, n.attrs.strides),
+        );
       case "reduce_mean":
         return t.mean(x, n.attrs.axes, n.attrs.keepDims);
       case "reshape":

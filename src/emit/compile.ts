@@ -50,13 +50,16 @@ export async function compileVariant(source: string, variant: Variant, pages: nu
     listFiles: () => [],
     stderr: { write: (text: string | Uint8Array) => (messages.push(String(text)), true) },
     stdout: { write: () => true },
-  } as unknown as Parameters<typeof asc.main>[1]);
-  if (error || !binary) throw new Error(`internal: the emitted source does not compile: ${messages.join("") || String(error)}`);
+  });
+  if (error || !binary)
+    throw new Error(`internal: the emitted source does not compile: ${messages.join("") || String(error)}`);
   const sections = dropExports(dropCustom(sectionsOf(binary)), (name) => name.startsWith(LAYER_PREFIX));
   const wasm = binaryOf(sections);
   const facts = factsOf(wasm);
   if (facts.imports > 0 || facts.dataBytes > 0 || facts.memory?.initial !== pages || facts.memory.maximum !== pages) {
-    throw new Error(`internal: the module must have no imports, no data and ${pages} pages, got ${JSON.stringify(facts)}`);
+    throw new Error(
+      `internal: the module must have no imports, no data and ${pages} pages, got ${JSON.stringify(facts)}`,
+    );
   }
   return wasm;
 }

@@ -31,19 +31,19 @@ export function convGeometry(step: ConvStep, x: TensorLayout, y: TensorLayout, f
   // Channels of one pixel are one run; neighbouring taps join it unless something lies between them.
   const joined = kw > 1 && step.dilations[1] === 1 && step.groups === 1;
   const segmentChannels = joined ? x.cs : step.ci;
-  const walk = joined || kw === 1
-    ? { seg: (joined ? kw * x.cs : step.ci) * 4, nx: 1, xStep: 0 }
-    : { seg: step.ci * 4, nx: kw, xStep: pixel * step.dilations[1] };
+  const walk =
+    joined || kw === 1
+      ? { seg: (joined ? kw * x.cs : step.ci) * 4, nx: 1, xStep: 0 }
+      : { seg: step.ci * 4, nx: kw, xStep: pixel * step.dilations[1] };
   const yStep = row * step.dilations[0];
   const oneRun = kh > 1 && walk.nx === 1 && walk.seg === yStep;
-  const vertical = kh === 1 || oneRun ? { seg: walk.seg * (oneRun ? kh : 1), ny: 1, yStep: 0 } : { seg: walk.seg, ny: kh, yStep };
+  const vertical =
+    kh === 1 || oneRun ? { seg: walk.seg * (oneRun ? kh : 1), ny: 1, yStep: 0 } : { seg: walk.seg, ny: kh, yStep };
 
   const pointwise = kh === 1 && kw === 1 && step.strides[0] === 1 && step.strides[1] === 1;
   const asOneRow = flat && pointwise && step.pads.every((p) => p === 0) && !hasBorder(x) && !hasBorder(y);
   return {
-    ...(asOneRow
-      ? { images: 1, rows: 1, cols: y.n * y.h * y.w }
-      : { images: y.n, rows: y.h, cols: y.w }),
+    ...(asOneRow ? { images: 1, rows: 1, cols: y.n * y.h * y.w } : { images: y.n, rows: y.h, cols: y.w }),
     segmentChannels,
     k: kh * kw * segmentChannels,
     ...walk,

@@ -17,7 +17,12 @@ const facts = (ports: readonly LoweredPort[]): PortFact[] => ports.map(({ name, 
 /** Best variant first. */
 export const VARIANT_ORDER: readonly Variant[] = ["relaxed", "simd"];
 
-export function glueFiles(name: string, inputs: readonly LoweredPort[], outputs: readonly LoweredPort[], variants: readonly Variant[]): Map<string, string> {
+export function glueFiles(
+  name: string,
+  inputs: readonly LoweredPort[],
+  outputs: readonly LoweredPort[],
+  variants: readonly Variant[],
+): Map<string, string> {
   const order = VARIANT_ORDER.filter((v) => variants.includes(v));
   const glue = `const I=${JSON.stringify(facts(inputs))},O=${JSON.stringify(facts(outputs))};
 export const make=read=>async({variant}={})=>{
@@ -67,9 +72,15 @@ N?port.on("message",on):port.onmessage=e=>on(e.data);
 /** Files whose bytes count as glue: what is loaded to run the module. */
 export const GLUE_FILES: readonly string[] = ["glue.js", "index.js", "node.js"];
 
-function declarations(name: string, inputs: readonly LoweredPort[], outputs: readonly LoweredPort[], variants: readonly Variant[]): string {
+function declarations(
+  name: string,
+  inputs: readonly LoweredPort[],
+  outputs: readonly LoweredPort[],
+  variants: readonly Variant[],
+): string {
   const key = (port: LoweredPort): string => JSON.stringify(port.name);
-  const doc = (port: LoweredPort): string => `  /** f32 [${port.shape.join(", ")}], row-major: ${port.shape.reduce((n, d) => n * d, 1)} values. */`;
+  const doc = (port: LoweredPort): string =>
+    `  /** f32 [${port.shape.join(", ")}], row-major: ${port.shape.reduce((n, d) => n * d, 1)} values. */`;
   return `/** ${name.replaceAll("*/", "* /")}: a network compiled to WebAssembly by idap. */
 
 export interface Output {
@@ -127,6 +138,9 @@ function manifest(name: string): string {
 
 /** A valid npm package name for a model's name. */
 export function packageName(name: string): string {
-  const clean = name.toLowerCase().replace(/[^a-z0-9._-]+/g, "-").replace(/^[._-]+|[._-]+$/g, "");
+  const clean = name
+    .toLowerCase()
+    .replace(/[^a-z0-9._-]+/g, "-")
+    .replace(/^[._-]+|[._-]+$/g, "");
   return clean === "" ? "model" : clean;
 }

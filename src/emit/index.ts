@@ -153,14 +153,21 @@ async function build(graph: Graph, options: EmitFilesOptions) {
     files.set(path, typeof content === "string" ? text(content) : content);
   }
   const sorted = [...files].sort(([a], [b]) => (a < b ? -1 : 1));
-  const hashes = Object.fromEntries(sorted.filter(([path]) => path !== "report.html").map(([path, b]) => [path, sha256(b)]));
-  const sealed: Passport = { ...passport, files: hashes };
+  const hashes = Object.fromEntries(
+    sorted.filter(([path]) => path !== "report.html").map(([path, b]) => [path, sha256(b)]),
+  );
+  const { layers } = plan.kernels;
+  const sealed: Passport = { ...passport, plan: { layers, buffers: plan.memory.buffers }, files: hashes };
   const all = new Map([...sorted, ["passport.json", text(`${JSON.stringify(sealed, null, 2)}\n`)] as const]);
   return { files: all, passport: sealed, plan };
 }
 
 /** Expected results come from the strict variant, whose bits are the same on every engine. */
-function selfTestOf(runners: readonly ModuleRunner[], plan: EmissionPlan, range: { scale: number; offset: number }): SelfTest {
+function selfTestOf(
+  runners: readonly ModuleRunner[],
+  plan: EmissionPlan,
+  range: { scale: number; offset: number },
+): SelfTest {
   const strict = runners.find((r) => r.variant === "simd");
   if (!strict) return { ...range, sha256: null, first: null };
   const inputs = Object.fromEntries(

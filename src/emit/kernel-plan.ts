@@ -45,8 +45,17 @@ export function depthwisePixels(step: Extract<Step, { kind: "depthwise" }>): num
 }
 
 const FAMILY: Readonly<Record<Step["kind"], string>> = {
-  conv: "conv", depthwise: "depthwise", pool: "pool", unary: "elementwise", binary: "elementwise", reduce: "reduce",
-  softmax: "softmax", matmul: "matmul", move: "copy", fill: "copy", alias: "",
+  conv: "conv",
+  depthwise: "depthwise",
+  pool: "pool",
+  unary: "elementwise",
+  binary: "elementwise",
+  reduce: "reduce",
+  softmax: "softmax",
+  matmul: "matmul",
+  move: "copy",
+  fill: "copy",
+  alias: "",
 };
 
 /** Steps that become code get numbers; aliases do not. */

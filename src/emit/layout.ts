@@ -7,7 +7,15 @@
  * that meet zero weights only.
  */
 import { sameShape, sizeOf, type Shape } from "../model/types.js";
-import { identityLoops, renameInputs, stepInputs, type Lowered, type LoweredPort, type MoveStep, type Step } from "./steps.js";
+import {
+  identityLoops,
+  renameInputs,
+  stepInputs,
+  type Lowered,
+  type LoweredPort,
+  type MoveStep,
+  type Step,
+} from "./steps.js";
 
 export interface TensorLayout {
   readonly shape: Shape;
@@ -83,10 +91,15 @@ function vectorTensors(step: Step): string[] {
 /** Which tensors get a padded channel stride: those of vector kernels, and what element-wise steps tie to them. */
 function vectorSet(steps: readonly Step[], shapes: ReadonlyMap<string, Shape>): Set<string> {
   const vector = new Set(steps.flatMap(vectorTensors));
-  for (let grown = true; grown; ) {
+  for (let grown = true; grown;) {
     grown = false;
     for (const step of steps) {
-      const tied = step.kind === "unary" ? [step.x, step.y] : step.kind === "binary" ? sameShaped(step.y, stepInputs(step), shapes) : [];
+      const tied =
+        step.kind === "unary"
+          ? [step.x, step.y]
+          : step.kind === "binary"
+            ? sameShaped(step.y, stepInputs(step), shapes)
+            : [];
       if (tied.some((t) => vector.has(t)) && !tied.every((t) => vector.has(t))) {
         for (const t of tied) vector.add(t);
         grown = true;
@@ -140,7 +153,15 @@ export function layOut(lowered: Lowered): LaidOut {
     const { shape } = layouts.get(y)!;
     const zeros = shape.map(() => 0);
     return {
-      kind: "move", name: from.name, nodes: from.nodes, x, y, macs: 0, loops: identityLoops(shape), xBegin: zeros, yBegin: zeros,
+      kind: "move",
+      name: from.name,
+      nodes: from.nodes,
+      x,
+      y,
+      macs: 0,
+      loops: identityLoops(shape),
+      xBegin: zeros,
+      yBegin: zeros,
     };
   };
 
@@ -157,7 +178,8 @@ export function layOut(lowered: Lowered): LaidOut {
       continue;
     }
     // Both sides must be contiguous; a side that is not gets a contiguous twin and a move.
-    const xLayout = layouts.get(step.x)!, yLayout = layouts.get(step.y)!;
+    const xLayout = layouts.get(step.x)!,
+      yLayout = layouts.get(step.y)!;
     let x = step.x;
     if (sameShape(xLayout.shape, yLayout.shape) && !isDense(xLayout)) {
       steps.push(move(x, step.y, step));

@@ -16,7 +16,10 @@ export interface StepSink {
 type Lower = (node: Node, sink: StepSink) => void;
 
 const base = (node: Node, sink: StepSink, y = node.outputs[0]!) => ({
-  name: node.name, nodes: [node.name], y, macs: sink.macs,
+  name: node.name,
+  nodes: [node.name],
+  y,
+  macs: sink.macs,
 });
 const zeros = (shape: Shape): number[] => shape.map(() => 0);
 
@@ -38,11 +41,20 @@ const binary: Lower = (node, sink) => {
 
 const pool: Lower = (node, sink) => {
   const a = node.attrs as unknown as {
-    kernel: [number, number]; strides: [number, number]; pads: [number, number, number, number]; countIncludePad?: boolean;
+    kernel: [number, number];
+    strides: [number, number];
+    pads: [number, number, number, number];
+    countIncludePad?: boolean;
   };
   sink.push({
-    ...base(node, sink), kind: "pool", mode: node.op === "max_pool2d" ? "max" : "avg", x: node.inputs[0]!,
-    kernel: a.kernel, strides: a.strides, pads: a.pads, countIncludePad: a.countIncludePad ?? false,
+    ...base(node, sink),
+    kind: "pool",
+    mode: node.op === "max_pool2d" ? "max" : "avg",
+    x: node.inputs[0]!,
+    kernel: a.kernel,
+    strides: a.strides,
+    pads: a.pads,
+    countIncludePad: a.countIncludePad ?? false,
   });
 };
 
@@ -55,7 +67,7 @@ const reduce: Lower = (node, sink) => {
   let x = node.inputs[0]!;
   while (left.length > 0) {
     const image = shape.length === 4 && left.includes(1) && left.includes(2);
-    const now = image ? [1, 2] : [left.at(-1)!];
+    const now = image ? [1, 2] : [left.at(-1)];
     for (const axis of now) {
       left.splice(left.indexOf(axis), 1);
       shape[axis] = 1;
@@ -88,7 +100,12 @@ const slice: Lower = (node, sink) => {
   const { begin } = node.attrs as unknown as { begin: number[] };
   const y = sink.shape(node.outputs[0]!);
   sink.push({
-    ...base(node, sink), kind: "move", x: node.inputs[0]!, loops: identityLoops(y), xBegin: begin, yBegin: zeros(y),
+    ...base(node, sink),
+    kind: "move",
+    x: node.inputs[0]!,
+    loops: identityLoops(y),
+    xBegin: begin,
+    yBegin: zeros(y),
   });
 };
 
@@ -97,7 +114,14 @@ const pad: Lower = (node, sink) => {
   const x = node.inputs[0]!;
   const shape = sink.shape(x);
   sink.push({ ...base(node, sink), kind: "fill", value });
-  sink.push({ ...base(node, sink), kind: "move", x, loops: identityLoops(shape), xBegin: zeros(shape), yBegin: before });
+  sink.push({
+    ...base(node, sink),
+    kind: "move",
+    x,
+    loops: identityLoops(shape),
+    xBegin: zeros(shape),
+    yBegin: before,
+  });
 };
 
 const concat: Lower = (node, sink) => {
@@ -109,8 +133,12 @@ const concat: Lower = (node, sink) => {
     yBegin[axis] = at;
     at += shape[axis]!;
     sink.push({
-      ...base(node, sink), kind: "move", x: materialised(node, x, sink), loops: identityLoops(shape),
-      xBegin: zeros(shape), yBegin,
+      ...base(node, sink),
+      kind: "move",
+      x: materialised(node, x, sink),
+      loops: identityLoops(shape),
+      xBegin: zeros(shape),
+      yBegin,
     });
   }
 };

@@ -71,7 +71,10 @@ class Lowering {
       inputs: this.graph.inputs.map((p) => this.port(p)),
       outputs,
       shapes: this.shapes,
-      steps: withoutDead(steps.map((s) => s.step), outputs.map((p) => p.tensor)),
+      steps: withoutDead(
+        steps.map((s) => s.step),
+        outputs.map((p) => p.tensor),
+      ),
     };
   }
 
@@ -89,7 +92,8 @@ class Lowering {
           faults.push(`${node.op} on ${graph.tensors.get(other)!.type.dtype} ("${node.name}")`);
         } else if (!WEIGHTED.has(node.op)) {
           const constant = node.inputs.filter((name) => graph.tensors.get(name)!.data);
-          const allowed = node.op === "add" || node.op === "mul" ? 1 : node.op === "matmul" || node.op === "concat" ? Infinity : 0;
+          const allowed =
+            node.op === "add" || node.op === "mul" ? 1 : node.op === "matmul" || node.op === "concat" ? Infinity : 0;
           if (constant.length > allowed) faults.push(`${node.op} of constants ("${node.name}")`);
         }
       }
@@ -156,19 +160,38 @@ class Lowering {
       const flat = this.throughFlatten(node.inputs[0]!);
       const [k, n] = this.shape(wName) as [number, number];
       place({
-        ...base, ...tail, kind: "conv", nodes: [...flat.nodes, ...e.nodes], x: flat.x, residual: e.residual, weights,
-        kernel: flat.kernel, ci: k / (flat.kernel[0] * flat.kernel[1]), co: n,
-        strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1,
+        ...base,
+        ...tail,
+        kind: "conv",
+        nodes: [...flat.nodes, ...e.nodes],
+        x: flat.x,
+        residual: e.residual,
+        weights,
+        kernel: flat.kernel,
+        ci: k / (flat.kernel[0] * flat.kernel[1]),
+        co: n,
+        strides: [1, 1],
+        dilations: [1, 1],
+        pads: [0, 0, 0, 0],
+        groups: 1,
       });
       return;
     }
     const a = node.attrs as unknown as {
-      strides: [number, number]; dilations: [number, number]; pads: Pads; groups?: number;
+      strides: [number, number];
+      dilations: [number, number];
+      pads: Pads;
+      groups?: number;
     };
     const padded = this.throughPad(node.inputs[0]!, a.pads);
     const [kh, kw, ci, last] = this.shape(wName) as [number, number, number, number];
     const channels = this.shape(padded.x)[3]!;
-    const window = { kernel: [kh, kw] as [number, number], strides: a.strides, dilations: a.dilations, pads: padded.pads };
+    const window = {
+      kernel: [kh, kw] as [number, number],
+      strides: a.strides,
+      dilations: a.dilations,
+      pads: padded.pads,
+    };
     const nodes = [...padded.nodes, ...e.nodes];
     const depthwise = node.op === "depthwise_conv2d" || (a.groups === channels && ci === 1);
     const co = node.op === "depthwise_conv2d" ? ci * last : last;
@@ -182,9 +205,17 @@ class Lowering {
     // Tiles store 4 channels at a time, so a group's outputs must be a multiple of 4; other groups are one block matrix.
     const split = groups === 1 || (co / groups) % 4 === 0;
     place({
-      ...base, ...tail, ...window, kind: "conv", nodes, x: padded.x, residual: e.residual,
+      ...base,
+      ...tail,
+      ...window,
+      kind: "conv",
+      nodes,
+      x: padded.x,
+      residual: e.residual,
       weights: split ? weights : blockDiagonal(weights, kh * kw, channels, co, groups),
-      ci: split ? channels / groups : channels, co, groups: split ? groups : 1,
+      ci: split ? channels / groups : channels,
+      co,
+      groups: split ? groups : 1,
     });
   }
 
@@ -192,7 +223,9 @@ class Lowering {
   private epilogue(node: Node, position: number, bias: Float32Array | null): Epilogue {
     const e: Epilogue = { y: node.outputs[0]!, bias, residual: null, act: "none", nodes: [node.name], position };
     const co = this.shape(e.y).at(-1)!;
-    const canAdd = node.op !== "depthwise_conv2d" && !(node.op === "conv2d" && node.attrs["groups"] === this.shape(node.inputs[0]!)[3]);
+    const canAdd =
+      node.op !== "depthwise_conv2d" &&
+      !(node.op === "conv2d" && node.attrs["groups"] === this.shape(node.inputs[0]!)[3]);
     while (e.act === "none" && this.uses.get(e.y) === 1) {
       const next = this.user.get(e.y);
       // The one use is an output port, or a sum that another convolution computes.
@@ -256,9 +289,18 @@ class Lowering {
     this.placed.push({
       position,
       step: {
-        kind: "move", name, nodes: [name], x, y, macs: 0, xBegin: [0, 0, 0, 0], yBegin: [0, 0, 0, 0],
+        kind: "move",
+        name,
+        nodes: [name],
+        x,
+        y,
+        macs: 0,
+        xBegin: [0, 0, 0, 0],
+        yBegin: [0, 0, 0, 0],
         loops: [
-          along(n, 0), along(h, 1), along(w, 2),
+          along(n, 0),
+          along(h, 1),
+          along(w, 2),
           { count: c, x: { axis: 3, step: 1 }, y: { axis: 3, step: m } },
           { count: m, x: null, y: { axis: 3, step: 1 } },
         ],

@@ -56,7 +56,12 @@ function inPlaceCandidates(step: Step): string[] {
 }
 
 const sameLayout = (a: TensorLayout, b: TensorLayout): boolean =>
-  a.n === b.n && a.h === b.h && a.w === b.w && a.c === b.c && a.cs === b.cs && a.border.every((v, i) => v === b.border[i]);
+  a.n === b.n &&
+  a.h === b.h &&
+  a.w === b.w &&
+  a.c === b.c &&
+  a.cs === b.cs &&
+  a.border.every((v, i) => v === b.border[i]);
 
 class Lifetimes {
   readonly owner = new Map<string, string>();
@@ -145,7 +150,8 @@ export function planTensors(laid: LaidOut, weightsBytes: number): MemoryPlan {
     const layout = laid.layouts.get(step.y)!;
     const owner = lifetimes.find(step.y);
     // Memory starts as zeros; a place that no other tensor uses keeps them.
-    if (alone(owner) && tensorsOf.get(owner)!.every((t) => t === step.y || sameLayout(laid.layouts.get(t)!, layout))) return;
+    if (alone(owner) && tensorsOf.get(owner)!.every((t) => t === step.y || sameLayout(laid.layouts.get(t)!, layout)))
+      return;
     if (!writesPadding(step, laid.layouts)) clears.set(i, "all");
     else if (hasBorder(layout)) clears.set(i, "border");
   });

@@ -48,12 +48,12 @@ export interface Passport {
     readonly weightsOffset: number;
     readonly arenaOffset: number;
     readonly arenaBytes: number;
-    readonly buffers: readonly PlannedBuffer[];
   };
-  readonly layers: KernelPlan["layers"];
   readonly ledger: unknown;
   readonly error: ErrorBound;
   readonly selfTest: SelfTest;
+  /** Layers and buffers one by one; only in passport.json, since every page that loads a module would pay for it. */
+  readonly plan?: { readonly layers: KernelPlan["layers"]; readonly buffers: readonly PlannedBuffer[] };
   /** sha256 of every other file but measurements.json and report.html; only in passport.json. */
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -134,9 +134,7 @@ export function makePassport(f: PassportFacts): Passport {
       weightsOffset: memory.weightsOffset,
       arenaOffset: memory.arenaOffset,
       arenaBytes: memory.arenaBytes,
-      buffers: memory.buffers,
     },
-    layers: kernels.layers,
     ledger: f.ledger,
     error: {
       roundings,

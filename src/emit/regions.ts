@@ -50,7 +50,8 @@ export type BinaryForm = "scalar" | "same" | "channel" | "strided";
 
 /** Which kernel a binary step takes. */
 export function binaryForm(step: BinaryStep, layouts: ReadonlyMap<string, TensorLayout>): BinaryForm {
-  const a = layouts.get(step.a)!, y = layouts.get(step.y)!;
+  const a = layouts.get(step.a)!,
+    y = layouts.get(step.y)!;
   const b = "tensor" in step.b ? layouts.get(step.b.tensor)!.shape : step.b.shape;
   if (!sameShape(a.shape, y.shape) || a.cs !== y.cs) return "strided";
   if (sizeOf(b) === 1) return "scalar";

@@ -40,7 +40,8 @@ export function instantiateModule(
         const given = values[port.name];
         const data = given instanceof Float32Array ? given : (given?.data as Float32Array | undefined);
         const size = sizeOf(port.shape);
-        if (data?.length !== size) throw new Error(`internal: input "${port.name}" needs ${size} values, got ${data?.length}`);
+        if (data?.length !== size)
+          throw new Error(`internal: input "${port.name}" needs ${size} values, got ${data?.length}`);
         new Float32Array(abi.memory.buffer, abi.input_ptr(i), size).set(data);
       });
       abi.run();

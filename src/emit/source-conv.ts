@@ -28,10 +28,18 @@ export function convBody(s: ConvStep, weights: number, place: Place): string {
   const panel = panelsBytes(4, g.k);
   const widths = panelWidths(n, nr);
   const full = widths.filter((w) => w === nr).length;
-  const tail = widths.length > full ? widths.at(-1)! : 0;
+  const tail = widths.length > full ? widths.at(-1) : 0;
   const geometry = {
-    xCol: g.xCol, yCol: y.cs * 4, rCol: r ? r.cs * 4 : null, panel, seg: g.seg, nx: g.nx, xStep: g.xStep, ny: g.ny,
-    yStep: g.yStep, act: ACTIVATION_CODE[s.act],
+    xCol: g.xCol,
+    yCol: y.cs * 4,
+    rCol: r ? r.cs * 4 : null,
+    panel,
+    seg: g.seg,
+    nx: g.nx,
+    xStep: g.xStep,
+    ny: g.ny,
+    yStep: g.yStep,
+    act: ACTIVATION_CODE[s.act],
   };
   const tile = (rows: number, width: number): string =>
     tiles.add(`conv${rows}x${width}`, (name) => constantTile(name, rows, width / 4, geometry));
@@ -95,9 +103,7 @@ export function convBody(s: ConvStep, weights: number, place: Place): string {
     out.repeat(g.images, "image", () => {
       out.add(`const ${operands.map((o) => `${o}Image = ${o}`).join(", ")};`);
       grouped();
-      out.add(
-        `a = aImage + ${g.xImage}; y = yImage + ${imageBytes(y)};${r ? ` r = rImage + ${imageBytes(r)};` : ""}`,
-      );
+      out.add(`a = aImage + ${g.xImage}; y = yImage + ${imageBytes(y)};${r ? ` r = rImage + ${imageBytes(r)};` : ""}`);
     });
   }
   return out.toString();
@@ -105,12 +111,19 @@ export function convBody(s: ConvStep, weights: number, place: Place): string {
 
 export function depthwiseBody(s: DepthwiseStep, weights: number, place: Place): string {
   const { laid, tiles } = place;
-  const x = laid.layouts.get(s.x)!, y = laid.layouts.get(s.y)!;
+  const x = laid.layouts.get(s.x)!,
+    y = laid.layouts.get(s.y)!;
   const [kh, kw] = s.kernel;
   const pixel = x.cs * 4;
   const geometry = {
-    channels: y.cs * 4, xCol: s.strides[1] * pixel, yCol: y.cs * 4, kh, kw,
-    kyStep: s.dilations[0] * rowBytes(x), kxStep: s.dilations[1] * pixel, act: ACTIVATION_CODE[s.act],
+    channels: y.cs * 4,
+    xCol: s.strides[1] * pixel,
+    yCol: y.cs * 4,
+    kh,
+    kw,
+    kyStep: s.dilations[0] * rowBytes(x),
+    kxStep: s.dilations[1] * pixel,
+    act: ACTIVATION_CODE[s.act],
   };
   const out = new Lines();
   const start = place.at(s.x) - s.pads[0] * rowBytes(x) - s.pads[1] * pixel;

@@ -1,24 +1,45 @@
 /** AssemblyScript of every other step: one call of a kernel with constants, inside loops where it has more axes. */
-import { binaryForm, channelSpan, collapse, elementRows, indexBytes, moveLoops, broadcastShape, type Loop } from "./regions.js";
+import {
+  binaryForm,
+  channelSpan,
+  collapse,
+  elementRows,
+  indexBytes,
+  moveLoops,
+  broadcastShape,
+  type Loop,
+} from "./regions.js";
 import { axisStrides, hasBorder, imageBytes, rowBytes, tensorBytes, type TensorLayout } from "./layout.js";
 import type { Place } from "./source-conv.js";
 import { Lines } from "./source-tiles.js";
 import type { Step } from "./steps.js";
 
 /** Body of the step's function; `call` notes a kernel function as used and returns its name. */
-export function plainBody(step: Step, weights: number | null, place: Place, call: (file: string, name: string) => string): string {
+export function plainBody(
+  step: Step,
+  weights: number | null,
+  place: Place,
+  call: (file: string, name: string) => string,
+): string {
   const out = new Lines();
   const { layouts } = place.laid;
   const y = layouts.get(step.y)!;
   const to = place.at(step.y);
 
   /** Calls with `inner` loops given as arguments and further ones written out; addresses move with them. */
-  const nest = (loops: readonly Loop[], inner: number, addresses: readonly number[], emit: (at: string[], inner: Loop[]) => void): void => {
+  const nest = (
+    loops: readonly Loop[],
+    inner: number,
+    addresses: readonly number[],
+    emit: (at: string[], inner: Loop[]) => void,
+  ): void => {
     const outer = loops.slice(0, Math.max(0, loops.length - inner));
     const rest = loops.slice(outer.length);
     while (rest.length < inner) rest.unshift({ count: 1, strides: addresses.map(() => 0) });
     const at = addresses.map((address, k) =>
-      [String(address), ...outer.map((l, i) => `<usize>i${i} * ${l.strides[k]!}`)].filter((t) => !t.endsWith("* 0")).join(" + "),
+      [String(address), ...outer.map((l, i) => `<usize>i${i} * ${l.strides[k]!}`)]
+        .filter((t) => !t.endsWith("* 0"))
+        .join(" + "),
     );
     const write = (i: number): void => {
       if (i === outer.length) emit(at, rest);
@@ -28,7 +49,12 @@ export function plainBody(step: Step, weights: number | null, place: Place, call
   };
   /** The same call for each image of a batch that is part of the model. */
   const images = (count: number, operands: readonly [number, number][], emit: (at: string[]) => void): void =>
-    nest(collapse([{ count, strides: operands.map(([, bytes]) => bytes) }]), 0, operands.map(([address]) => address), emit);
+    nest(
+      collapse([{ count, strides: operands.map(([, bytes]) => bytes) }]),
+      0,
+      operands.map(([address]) => address),
+      emit,
+    );
   const counts = (loops: readonly Loop[]): string => loops.map((l) => l.count).join(", ");
   const strides = (loops: readonly Loop[], k: number): string => loops.map((l) => l.strides[k]!).join(", ");
   const over = (l: TensorLayout): [number, number] => [0, imageBytes(l)];
@@ -37,12 +63,18 @@ export function plainBody(step: Step, weights: number | null, place: Place, call
     case "pool": {
       const x = layouts.get(step.x)!;
       const name = call("pool", step.mode === "max" ? "max_pool" : "avg_pool");
-      images(y.n, [[place.at(step.x), imageBytes(x)], [to, imageBytes(y)]], ([a, b]) =>
-        out.add(
-          `${name}(${a}, ${b}, ${y.h}, ${y.w}, ${y.cs / 4}, ${x.h}, ${x.w}, ${rowBytes(x)}, ${x.cs * 4}, ${rowBytes(y)}, ${y.cs * 4}, ` +
-            `${step.kernel.join(", ")}, ${step.strides.join(", ")}, ${step.pads[0]}, ${step.pads[1]}` +
-            `${step.mode === "avg" ? `, ${step.countIncludePad ? 1 : 0}` : ""});`,
-        ),
+      images(
+        y.n,
+        [
+          [place.at(step.x), imageBytes(x)],
+          [to, imageBytes(y)],
+        ],
+        ([a, b]) =>
+          out.add(
+            `${name}(${a}, ${b}, ${y.h}, ${y.w}, ${y.cs / 4}, ${x.h}, ${x.w}, ${rowBytes(x)}, ${x.cs * 4}, ${rowBytes(y)}, ${y.cs * 4}, ` +
+              `${step.kernel.join(", ")}, ${step.strides.join(", ")}, ${step.pads[0]}, ${step.pads[1]}` +
+              `${step.mode === "avg" ? `, ${step.countIncludePad ? 1 : 0}` : ""});`,
+          ),
       );
       break;
     }
@@ -51,8 +83,13 @@ export function plainBody(step: Step, weights: number | null, place: Place, call
       const { images: n, rows, floats } = elementRows([y, x]);
       const name = call("elementwise", "unary_rows");
       const kind = call("elementwise", `UNARY_${step.op.toUpperCase()}`);
-      images(n, [[place.at(step.x), imageBytes(x)], [to, imageBytes(y)]], ([a, b]) =>
-        out.add(`${name}(${kind}, ${a}, ${b}, ${rows}, ${floats}, ${rowBytes(x)}, ${rowBytes(y)});`),
+      images(
+        n,
+        [
+          [place.at(step.x), imageBytes(x)],
+          [to, imageBytes(y)],
+        ],
+        ([a, b]) => out.add(`${name}(${kind}, ${a}, ${b}, ${rows}, ${floats}, ${rowBytes(x)}, ${rowBytes(y)});`),
       );
       break;
     }
@@ -65,16 +102,29 @@ export function plainBody(step: Step, weights: number | null, place: Place, call
       if (form === "scalar") {
         const { images: n, rows, floats } = elementRows([y, a]);
         const name = call("elementwise", "binary_scalar_rows");
-        images(n, [[place.at(step.a), imageBytes(a)], [to, imageBytes(y)]], ([p, q]) =>
-          out.add(`${name}(${kind}, ${p}, ${bAt}, ${q}, ${rows}, ${floats}, ${rowBytes(a)}, ${rowBytes(y)});`),
+        images(
+          n,
+          [
+            [place.at(step.a), imageBytes(a)],
+            [to, imageBytes(y)],
+          ],
+          ([p, q]) =>
+            out.add(`${name}(${kind}, ${p}, ${bAt}, ${q}, ${rows}, ${floats}, ${rowBytes(a)}, ${rowBytes(y)});`),
         );
       } else if (form === "same") {
         const { images: n, rows, floats } = elementRows(bLayout ? [y, a, bLayout] : [y, a]);
         const bRow = bLayout ? rowBytes(bLayout) : y.w * y.cs * 4;
         const bImage = bLayout ? imageBytes(bLayout) : y.h * bRow;
         const name = call("elementwise", "binary_rows");
-        images(n, [[place.at(step.a), imageBytes(a)], [bAt, bImage], [to, imageBytes(y)]], ([p, b, q]) =>
-          out.add(`${name}(${kind}, ${p}, ${b}, ${q}, ${rows}, ${floats}, ${rowBytes(a)}, ${bRow}, ${rowBytes(y)});`),
+        images(
+          n,
+          [
+            [place.at(step.a), imageBytes(a)],
+            [bAt, bImage],
+            [to, imageBytes(y)],
+          ],
+          ([p, b, q]) =>
+            out.add(`${name}(${kind}, ${p}, ${b}, ${q}, ${rows}, ${floats}, ${rowBytes(a)}, ${bRow}, ${rowBytes(y)});`),
         );
       } else if (form === "channel") {
         const name = call("elementwise", "binary_rows");
@@ -85,7 +135,9 @@ export function plainBody(step: Step, weights: number | null, place: Place, call
           { count: y.w, strides: [pixel, pixel] },
         ]);
         nest(loops, 1, [place.at(step.a), to], ([p, q], [pixels]) =>
-          out.add(`${name}(${kind}, ${p}, ${bAt}, ${q}, ${pixels!.count}, ${channelSpan(step, layouts)}, ${pixel}, 0, ${pixel});`),
+          out.add(
+            `${name}(${kind}, ${p}, ${bAt}, ${q}, ${pixels!.count}, ${channelSpan(step, layouts)}, ${pixel}, 0, ${pixel});`,
+          ),
         );
       } else {
         const rank = y.shape.length;
@@ -112,13 +164,20 @@ export function plainBody(step: Step, weights: number | null, place: Place, call
       const kind = call("reduce", `REDUCE_${step.op.toUpperCase()}`);
       if (step.axes.length === 2) {
         const name = call("reduce", "reduce_image");
-        images(x.n, [[place.at(step.x), imageBytes(x)], [to, imageBytes(y)]], ([a, b]) =>
-          out.add(`${name}(${kind}, ${a}, ${b}, ${x.h}, ${x.w}, ${y.cs / 4}, ${rowBytes(x)}, ${x.cs * 4});`),
+        images(
+          x.n,
+          [
+            [place.at(step.x), imageBytes(x)],
+            [to, imageBytes(y)],
+          ],
+          ([a, b]) =>
+            out.add(`${name}(${kind}, ${a}, ${b}, ${x.h}, ${x.w}, ${y.cs / 4}, ${rowBytes(x)}, ${x.cs * 4});`),
         );
         break;
       }
       const axis = step.axes[0]!;
-      const xs = axisStrides(x), ys = axisStrides(y);
+      const xs = axisStrides(x),
+        ys = axisStrides(y);
       const others = x.shape.map((count, i) => ({ count, strides: [xs[i]!, ys[i]!] })).filter((_, i) => i !== axis);
       const name = call("reduce", "reduce_strided");
       nest(collapse(others), 3, [place.at(step.x), to], ([a, b], inner) =>
@@ -130,8 +189,11 @@ export function plainBody(step: Step, weights: number | null, place: Place, call
     }
     case "softmax": {
       const x = layouts.get(step.x)!;
-      const xs = axisStrides(x), ys = axisStrides(y);
-      const others = x.shape.map((count, i) => ({ count, strides: [xs[i]!, ys[i]!] })).filter((_, i) => i !== step.axis);
+      const xs = axisStrides(x),
+        ys = axisStrides(y);
+      const others = x.shape
+        .map((count, i) => ({ count, strides: [xs[i]!, ys[i]!] }))
+        .filter((_, i) => i !== step.axis);
       const name = call("softmax", "softmax_strided");
       nest(collapse(others), 3, [place.at(step.x), to], ([a, b], inner) =>
         out.add(
@@ -142,8 +204,10 @@ export function plainBody(step: Step, weights: number | null, place: Place, call
       break;
     }
     case "matmul": {
-      const a = layouts.get(step.a)!, b = layouts.get(step.b)!;
-      const [a0, a1] = axisStrides(a) as [number, number], [b0, b1] = axisStrides(b) as [number, number];
+      const a = layouts.get(step.a)!,
+        b = layouts.get(step.b)!;
+      const [a0, a1] = axisStrides(a) as [number, number],
+        [b0, b1] = axisStrides(b) as [number, number];
       const k = a.shape[step.transposeA ? 0 : 1]!;
       const rows = step.transposeA ? [a1, a0] : [a0, a1];
       const cols = step.transposeB ? [b1, b0] : [b0, b1];
@@ -174,11 +238,20 @@ export function plainBody(step: Step, weights: number | null, place: Place, call
     }
     case "fill": {
       const name = call("copy", "fill_value");
-      const value = Number.isFinite(step.value) ? String(step.value) : step.value > 0 ? "Infinity" : step.value < 0 ? "-Infinity" : "NaN";
+      const value = Number.isFinite(step.value)
+        ? String(step.value)
+        : step.value > 0
+          ? "Infinity"
+          : step.value < 0
+            ? "-Infinity"
+            : "NaN";
       if (!hasBorder(y)) {
         out.add(`${name}(${to}, ${tensorBytes(y) / 4}, ${value});`);
       } else {
-        const loops = collapse([{ count: y.n, strides: [over(y)[1]] }, { count: y.h, strides: [rowBytes(y)] }]);
+        const loops = collapse([
+          { count: y.n, strides: [over(y)[1]] },
+          { count: y.h, strides: [rowBytes(y)] },
+        ]);
         nest(loops, 0, [to], ([b]) => out.add(`${name}(${b}, ${y.w * y.cs}, ${value});`));
       }
       break;
@@ -200,7 +273,12 @@ function denseStrides(shape: readonly number[]): number[] {
 }
 
 /** Zeroing before a step writes; see `MemoryPlan.clears`. */
-export function clearBody(what: "border" | "all", layout: TensorLayout, buffer: number, call: (file: string, name: string) => string): string {
+export function clearBody(
+  what: "border" | "all",
+  layout: TensorLayout,
+  buffer: number,
+  call: (file: string, name: string) => string,
+): string {
   const out = new Lines();
   if (what === "all") return out.add(`memory.fill(${buffer}, 0, ${tensorBytes(layout)});`).toString();
   const name = call("copy", "clear_border");

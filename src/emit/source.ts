@@ -24,8 +24,18 @@ export const ENABLE: Readonly<Record<Variant, string>> = { simd: "simd", relaxed
 
 export function compileOptions(variant: Variant, pages: number): string[] {
   return [
-    "-O2", "--runtime", "stub", "--noAssert", "--disableWarning", "112", "--enable", ENABLE[variant],
-    "--initialMemory", String(pages), "--maximumMemory", String(pages),
+    "-O2",
+    "--runtime",
+    "stub",
+    "--noAssert",
+    "--disableWarning",
+    "112",
+    "--enable",
+    ENABLE[variant],
+    "--initialMemory",
+    String(pages),
+    "--maximumMemory",
+    String(pages),
   ];
 }
 
@@ -40,7 +50,9 @@ export function moduleSource(plan: EmissionPlan, variant: Variant): string {
   };
   call("selftest", "self_test");
   const place: Place = {
-    laid, variant, tiles,
+    laid,
+    variant,
+    tiles,
     at: (tensor) => interiorAddress(laid, tensor, memory.addresses.get(tensor)!),
   };
 
@@ -113,9 +125,8 @@ const comment = (text: string): string => text.replaceAll("*/", "* /").replace(/
 
 function ports(kind: "input" | "output", list: LaidOut["inputs"], memory: MemoryPlan): string {
   const choose = (values: readonly number[]): string =>
-    values
-      .map((v, i) => (i === values.length - 1 ? `return ${v};` : `if (i == ${i}) return ${v};`))
-      .join(" ") || "return 0;";
+    values.map((v, i) => (i === values.length - 1 ? `return ${v};` : `if (i == ${i}) return ${v};`)).join(" ") ||
+    "return 0;";
   return (
     `export function ${kind}_count(): i32 { return ${list.length}; }\n` +
     `export function ${kind}_ptr(i: i32): usize { ${choose(list.map((p) => memory.addresses.get(p.tensor)!))} }\n` +

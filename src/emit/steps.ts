@@ -130,8 +130,17 @@ export interface AliasStep extends StepBase {
 }
 
 export type Step =
-  | ConvStep | DepthwiseStep | PoolStep | UnaryStep | BinaryStep | ReduceStep | SoftmaxStep | MatmulStep | MoveStep
-  | FillStep | AliasStep;
+  | ConvStep
+  | DepthwiseStep
+  | PoolStep
+  | UnaryStep
+  | BinaryStep
+  | ReduceStep
+  | SoftmaxStep
+  | MatmulStep
+  | MoveStep
+  | FillStep
+  | AliasStep;
 
 /** Tensors that a step reads. */
 export function stepInputs(step: Step): string[] {

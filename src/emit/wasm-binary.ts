@@ -5,7 +5,11 @@ export interface Section {
   readonly body: Uint8Array;
 }
 
-const CUSTOM = 0, IMPORT = 2, MEMORY = 5, EXPORT = 7, DATA = 11;
+const CUSTOM = 0,
+  IMPORT = 2,
+  MEMORY = 5,
+  EXPORT = 7,
+  DATA = 11;
 const HEADER = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
 function readUnsigned(bytes: Uint8Array, at: number): { value: number; next: number } {
@@ -29,7 +33,7 @@ function unsigned(value: number): number[] {
 
 export function sectionsOf(wasm: Uint8Array): Section[] {
   const sections: Section[] = [];
-  for (let at = HEADER.length; at < wasm.length; ) {
+  for (let at = HEADER.length; at < wasm.length;) {
     const id = wasm[at]!;
     const { value: length, next } = readUnsigned(wasm, at + 1);
     sections.push({ id, body: wasm.subarray(next, next + length) });
@@ -88,7 +92,8 @@ export interface ModuleFacts {
 }
 
 export function factsOf(wasm: Uint8Array): ModuleFacts {
-  let imports = 0, dataBytes = 0;
+  let imports = 0,
+    dataBytes = 0;
   let memory: ModuleFacts["memory"] = null;
   for (const { id, body } of sectionsOf(wasm)) {
     if (id === IMPORT) imports = readUnsigned(body, 0).value;

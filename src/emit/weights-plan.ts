@@ -45,7 +45,11 @@ function convWeights(step: ConvStep, x: TensorLayout, y: TensorLayout): Float32A
   return out;
 }
 
-function binaryValues(step: BinaryStep, values: Float32Array, layouts: ReadonlyMap<string, TensorLayout>): Float32Array {
+function binaryValues(
+  step: BinaryStep,
+  values: Float32Array,
+  layouts: ReadonlyMap<string, TensorLayout>,
+): Float32Array {
   const y = layouts.get(step.y)!;
   if (binaryForm(step, layouts) !== "same" || y.cs === y.c) return packVector(values);
   // Spread over pixels as y is, so that one run covers channels and padding.

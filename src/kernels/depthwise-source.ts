@@ -27,10 +27,22 @@ const WEIGHTS_IN_REGISTERS = 7;
 export function depthwiseTile(name: string, pixels: number, g: DepthwiseGeometry): string {
   const offset = (n: number): string => (n === 0 ? "" : `, ${n}`);
   const lines: string[] = [`const end = y + ${g.channels};`, "let x: v128;", "do {"];
-  lines.push("  let " + range(pixels).map((p) => `c${p} = v128.load(w)`).join(", ") + ";");
+  lines.push(
+    "  let " +
+      range(pixels)
+        .map((p) => `c${p} = v128.load(w)`)
+        .join(", ") +
+      ";",
+  );
   lines.push("  let r = a;", "  w += 16;", `  for (let ky = 0; ky < ${g.kh}; ky++) {`);
   if (g.kw <= WEIGHTS_IN_REGISTERS) {
-    lines.push("    const " + range(g.kw).map((k) => `k${k} = v128.load(w${offset(16 * k)})`).join(", ") + ";");
+    lines.push(
+      "    const " +
+        range(g.kw)
+          .map((k) => `k${k} = v128.load(w${offset(16 * k)})`)
+          .join(", ") +
+        ";",
+    );
     // Positions of a row in ascending order; for each pixel that is also the order of its taps.
     const uses = new Map<number, string[]>();
     for (const k of range(g.kw)) {

@@ -41,7 +41,8 @@ function loops(g: { seg: string; nx: string; xStep: string; ny: string; yStep: s
   const block = (lines: string[]): string[] => ["{", ...indent(lines), "}"];
   // What is left to advance after the inner loops have moved `a` themselves.
   const rest = (step: string, moved: string): string => {
-    const s = constant(step), m = constant(moved);
+    const s = constant(step),
+      m = constant(moved);
     if (s === null || m === null) return `a += ${step} - ${moved};`;
     return s === m ? "" : s > m ? `a += ${s - m};` : `a -= ${m - s};`;
   };
@@ -50,7 +51,8 @@ function loops(g: { seg: string; nx: string; xStep: string; ny: string; yStep: s
   if (nx !== 1) {
     const after = rest(g.xStep, g.seg);
     body = [`for (let kx = 0; kx < ${g.nx}; kx++) {`, ...indent([...inner, ...(after ? [after] : [])]), "}"];
-    movedBy = nx !== null && constant(g.xStep) !== null ? String(nx * constant(g.xStep)!) : `<usize>${g.nx} * ${g.xStep}`;
+    movedBy =
+      nx !== null && constant(g.xStep) !== null ? String(nx * constant(g.xStep)!) : `<usize>${g.nx} * ${g.xStep}`;
   }
   if (ny === 1) return nx === 1 ? block(body) : body;
   const after = rest(g.yStep, movedBy);
@@ -79,7 +81,13 @@ function emitTile(
   const lines: string[] = [...prelude];
   for (const v of range(nv)) lines.push(`let c0${v} = v128.load(${argument(at("w", "panel", v))});`);
   for (const r of range(mr).slice(1)) {
-    lines.push("let " + range(nv).map((v) => `c${r}${v} = c0${v}`).join(", ") + ";");
+    lines.push(
+      "let " +
+        range(nv)
+          .map((v) => `c${r}${v} = c0${v}`)
+          .join(", ") +
+        ";",
+    );
   }
   if (residual !== "none") {
     const add = range(mr).flatMap((r) =>
@@ -87,19 +95,35 @@ function emitTile(
     );
     lines.push(...(residual === "optional" ? ["if (rs) {", ...add.map((l) => "  " + l), "}"] : add));
   }
-  lines.push(`let x: v128, ${range(nv).map((v) => `w${v}: v128`).join(", ")};`, "let q = w + 16;");
-  const step: string[] = [range(nv).map((v) => `w${v} = v128.load(${argument(at("q", "panel", v))});`).join(" ")];
+  lines.push(
+    `let x: v128, ${range(nv)
+      .map((v) => `w${v}: v128`)
+      .join(", ")};`,
+    "let q = w + 16;",
+  );
+  const step: string[] = [
+    range(nv)
+      .map((v) => `w${v} = v128.load(${argument(at("q", "panel", v))});`)
+      .join(" "),
+  ];
   for (const r of range(mr)) {
     step.push(
       `x = v128.load32_splat(${argument(at("a", "xCol", r))}); ` +
-        range(nv).map((v) => `c${r}${v} = madd(x, w${v}, c${r}${v});`).join(" "),
+        range(nv)
+          .map((v) => `c${r}${v} = madd(x, w${v}, c${r}${v});`)
+          .join(" "),
     );
   }
   lines.push(...loops(sizes, step));
   if (act === "act") {
     lines.push("if (act) {");
     for (const r of range(mr)) {
-      lines.push("  " + range(nv).map((v) => `c${r}${v} = activate(c${r}${v}, act);`).join(" "));
+      lines.push(
+        "  " +
+          range(nv)
+            .map((v) => `c${r}${v} = activate(c${r}${v}, act);`)
+            .join(" "),
+      );
     }
     lines.push("}");
   }
@@ -140,7 +164,11 @@ export function constantTile(name: string, mr: number, nv: number, g: TileGeomet
   const residual = g.rCol !== null;
   const parameters = `a: usize, w: usize, y: usize${residual ? ", rs: usize" : ""}`;
   const sizes = {
-    seg: String(g.seg), nx: String(g.nx), xStep: String(g.xStep), ny: String(g.ny), yStep: String(g.yStep),
+    seg: String(g.seg),
+    nx: String(g.nx),
+    xStep: String(g.xStep),
+    ny: String(g.ny),
+    yStep: String(g.yStep),
   };
   return emitTile(name, mr, nv, parameters, [], at, residual ? "always" : "none", sizes, ACTIVATE[g.act]!, false);
 }

@@ -14,11 +14,23 @@ export interface Tile {
 export type Variant = "simd" | "relaxed";
 
 const TILES: Readonly<Record<Variant, readonly Tile[]>> = {
-  simd: [{ mr: 4, nr: 8 }, { mr: 3, nr: 8 }, { mr: 2, nr: 12 }],
-  relaxed: [{ mr: 4, nr: 8 }, { mr: 2, nr: 16 }, { mr: 3, nr: 12 }],
+  simd: [
+    { mr: 4, nr: 8 },
+    { mr: 3, nr: 8 },
+    { mr: 2, nr: 12 },
+  ],
+  relaxed: [
+    { mr: 4, nr: 8 },
+    { mr: 2, nr: 16 },
+    { mr: 3, nr: 12 },
+  ],
 };
 /** One pixel (dense layers, GEMV): as many sums as fit, since each waits for its own last addition. */
-const ROW_TILES: readonly Tile[] = [{ mr: 1, nr: 24 }, { mr: 1, nr: 16 }, { mr: 1, nr: 32 }];
+const ROW_TILES: readonly Tile[] = [
+  { mr: 1, nr: 24 },
+  { mr: 1, nr: 16 },
+  { mr: 1, nr: 32 },
+];
 
 /** Widths of the panels groups that cover n channels. */
 export function panelWidths(n: number, nr: number): number[] {

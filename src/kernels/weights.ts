@@ -14,7 +14,12 @@ export function panelsBytes(n: number, k: number): number {
  * Packs a [k][n] matrix. `rows` maps the k-th term of the packed sum to a row of `w`, or -1 for a zero
  * (the padding between channels that a segment runs across).
  */
-export function packPanels(w: Float32Array, n: number, bias: Float32Array | null, rows: ArrayLike<number>): Float32Array {
+export function packPanels(
+  w: Float32Array,
+  n: number,
+  bias: Float32Array | null,
+  rows: ArrayLike<number>,
+): Float32Array {
   const k = rows.length;
   const out = new Float32Array(panelsBytes(n, k) / 4);
   for (let p = 0, q = 0; p < n; p += 4) {

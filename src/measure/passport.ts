@@ -35,7 +35,7 @@ export type PassportFacts = z.infer<typeof passportSchema>;
 
 export interface ReadPassport {
   readonly facts: PassportFacts;
-  /** The passport as each module must carry it in its custom section `idap`: without the list of files, compact. */
+  /** The passport as each module must carry it in its custom section `idap`: without plan and list of files, compact. */
   readonly section: string;
 }
 
@@ -65,6 +65,6 @@ export function readPassport(dir: string): ReadPassport {
     const issue = parsed.error.issues[0]!;
     throw wrong(`not a passport that we know: ${issue.path.join(".") || "it"}: ${issue.message}`);
   }
-  const { files: _files, ...rest } = raw as Record<string, unknown>;
+  const { files: _files, plan: _plan, ...rest } = raw as Record<string, unknown>;
   return { facts: parsed.data, section: JSON.stringify(rest) };
 }

@@ -26,15 +26,25 @@ const windows: Window[] = [
   { k: [10, 4], s: [2, 2], p: [5, 1, 5, 2] },
 ];
 
+/** Whether a window has a place on an h x w image. */
+const fits = ({ k, d = [1, 1], p = [0, 0, 0, 0] }: Window, h: number, w: number): boolean =>
+  (k[0] - 1) * d[0] + 1 <= h + p[0] + p[2] && (k[1] - 1) * d[1] + 1 <= w + p[1] + p[3];
+
 /** Every window on one input of `ci` channels, each an output. */
 function convolutions(ci: number, co: number, h: number, w: number): Graph {
   const net = new Net(new Random(ci * 100 + co), "convolutions");
   const x = net.input([h, w, ci]);
-  windows.forEach(({ k, s = [1, 1], d = [1, 1], p = [0, 0, 0, 0] }, i) => {
-    if ((k[0] - 1) * d[0] + 1 > h + p[0] + p[2] || (k[1] - 1) * d[1] + 1 > w + p[1] + p[3]) return;
-    const y = net.op("conv2d", [x, net.weight([...k, ci, co]), net.weight([co])], { strides: s, dilations: d, pads: p, groups: 1 });
-    net.builder.output(i % 2 ? net.op("relu", [y]) : y);
-  });
+  windows
+    .filter((window) => fits(window, h, w))
+    .forEach(({ k, s = [1, 1], d = [1, 1], p = [0, 0, 0, 0] }, i) => {
+      const y = net.op("conv2d", [x, net.weight([...k, ci, co]), net.weight([co])], {
+        strides: s,
+        dilations: d,
+        pads: p,
+        groups: 1,
+      });
+      net.builder.output(i % 2 ? net.op("relu", [y]) : y);
+    });
   return net.builder.build();
 }
 
@@ -80,9 +90,12 @@ describe("grouped and depthwise", () => {
   test.each(Array.from({ length: 17 }, (_, i) => [i + 1]))("depthwise %i channels", async (c) => {
     const net = new Net(new Random(c));
     const x = net.input([6, 7, c]);
-    for (const { k, s = [1, 1], d = [1, 1], p = [0, 0, 0, 0] } of windows) {
-      if ((k[0] - 1) * d[0] + 1 > 6 + p[0] + p[2] || (k[1] - 1) * d[1] + 1 > 7 + p[1] + p[3]) continue;
-      const y = net.op("depthwise_conv2d", [x, net.weight([...k, c, 1]), net.weight([c])], { strides: s, dilations: d, pads: p });
+    for (const { k, s = [1, 1], d = [1, 1], p = [0, 0, 0, 0] } of windows.filter((window) => fits(window, 6, 7))) {
+      const y = net.op("depthwise_conv2d", [x, net.weight([...k, c, 1]), net.weight([c])], {
+        strides: s,
+        dilations: d,
+        pads: p,
+      });
       net.builder.output(k[0] === 3 ? net.op("relu", [y]) : y);
     }
     if (c <= 5) net.builder.output(net.depthwise(x, 3, 2));
@@ -117,7 +130,14 @@ describe("fusion", () => {
     const net = new Net(new Random(11));
     const x = net.input([4, 5, 3]);
     const padded = net.op("pad", [x], { before: [0, 1, 2, 0], after: [0, 2, 0, 0], value: 0 });
-    net.builder.output(net.op("conv2d", [padded, net.weight([3, 3, 3, 4])], { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1 }));
+    net.builder.output(
+      net.op("conv2d", [padded, net.weight([3, 3, 3, 4])], {
+        strides: [1, 1],
+        dilations: [1, 1],
+        pads: [0, 0, 0, 0],
+        groups: 1,
+      }),
+    );
     net.builder.output(net.op("max_pool2d", [padded], { kernel: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0] }));
     expect(await emissionError(net.builder.build())).toBeLessThan(TOLERANCE);
   });
@@ -145,13 +165,26 @@ describe("plain operators", () => {
   test.each([3, 4, 5])("pooling, %i channels", async (c) => {
     const error = await run((net) => {
       const x = net.input([7, 6, c]);
-      for (const pads of [[0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 1, 1]]) {
-        net.builder.output(net.op("max_pool2d", [x], { kernel: [3, 2], strides: [2, 1], pads: [pads[0], 0, pads[2], pads[3]] }));
+      for (const pads of [
+        [0, 0, 0, 0],
+        [1, 1, 1, 1],
+        [0, 0, 1, 1],
+      ] as const) {
+        net.builder.output(
+          net.op("max_pool2d", [x], { kernel: [3, 2], strides: [2, 1], pads: [pads[0], 0, pads[2], pads[3]] }),
+        );
         for (const countIncludePad of [false, true]) {
           net.builder.output(net.op("avg_pool2d", [x], { kernel: [3, 3], strides: [2, 2], pads, countIncludePad }));
         }
       }
-      net.builder.output(net.op("avg_pool2d", [net.conv(x, c)], { kernel: [7, 6], strides: [1, 1], pads: [0, 0, 0, 0], countIncludePad: false }));
+      net.builder.output(
+        net.op("avg_pool2d", [net.conv(x, c)], {
+          kernel: [7, 6],
+          strides: [1, 1],
+          pads: [0, 0, 0, 0],
+          countIncludePad: false,
+        }),
+      );
     });
     expect(error).toBeLessThan(TOLERANCE);
   });
@@ -183,8 +216,13 @@ describe("plain operators", () => {
       const x = net.input([4, 3, c]);
       const y = net.conv(x, c);
       for (const [op, axes, keepDims] of [
-        ["reduce_mean", [1, 2], false], ["reduce_max", [1, 2], true], ["reduce_sum", [3], false], ["reduce_mean", [1, 2, 3], false],
-        ["reduce_max", [3], true], ["reduce_sum", [2], false], ["reduce_mean", [1, 3], true],
+        ["reduce_mean", [1, 2], false],
+        ["reduce_max", [1, 2], true],
+        ["reduce_sum", [3], false],
+        ["reduce_mean", [1, 2, 3], false],
+        ["reduce_max", [3], true],
+        ["reduce_sum", [2], false],
+        ["reduce_mean", [1, 3], true],
       ] as const) {
         net.builder.output(net.op(op, [x], { axes, keepDims }));
         net.builder.output(net.op(op, [y], { axes, keepDims }));
@@ -198,7 +236,11 @@ describe("plain operators", () => {
       const x = net.input([2, 3, c]);
       net.builder.output(net.op("softmax", [x], { axis: 3 }));
       net.builder.output(net.op("softmax", [net.conv(x, c, 3)], { axis: 3 }));
-      net.builder.output(net.op("softmax", [net.op("mul", [x, net.builder.constant("big", "f32", [1], Float32Array.of(50))])], { axis: 1 }));
+      net.builder.output(
+        net.op("softmax", [net.op("mul", [x, net.builder.constant("big", "f32", [1], Float32Array.of(50))])], {
+          axis: 1,
+        }),
+      );
       net.builder.output(net.op("softmax", [net.op("reshape", [x], { shape: [-1, 6 * c] })], { axis: 1 }));
     });
     // Differences of logits near 100 are rounded before the exponential.
@@ -215,7 +257,13 @@ describe("plain operators", () => {
         net.builder.output(net.op("transpose", [t], { perm: [0, 2, 1, 3] }));
         net.builder.output(net.op("slice", [t], { begin: [0, 1, 0, 1], size: [-1, 2, 3, c - 1] }));
         net.builder.output(net.op("pad", [t], { before: [0, 1, 0, 2], after: [0, 0, 3, 1], value: -1.5 }));
-        net.builder.output(net.op("conv2d", [net.op("pad", [t], { before: [0, 1, 1, 0], after: [0, 1, 1, 0], value: 2 }), net.weight([3, 3, c, 2])], { strides: [1, 1], dilations: [1, 1], pads: [1, 1, 1, 1], groups: 1 }));
+        net.builder.output(
+          net.op(
+            "conv2d",
+            [net.op("pad", [t], { before: [0, 1, 1, 0], after: [0, 1, 1, 0], value: 2 }), net.weight([3, 3, c, 2])],
+            { strides: [1, 1], dilations: [1, 1], pads: [1, 1, 1, 1], groups: 1 },
+          ),
+        );
       }
       const cat = net.op("concat", [x, y, x], { axis: 3 });
       net.builder.output(net.conv(cat, 5));
@@ -232,8 +280,10 @@ describe("plain operators", () => {
     net.builder.output(net.op("dense", [x, net.weight([5, 6]), net.weight([6])]));
     net.builder.output(net.op("dense", [net.op("reshape", [x], { shape: [-1, 60] }), net.weight([60, 33])]));
     const type = (shape: number[]) => ({ dtype: "f32" as const, shape, batchAxis: null });
-    const a = net.builder.input("a", type([3, 5])), b = net.builder.input("b", type([5, 7]));
-    const at = net.builder.input("at", type([5, 3])), bt = net.builder.input("bt", type([7, 5]));
+    const a = net.builder.input("a", type([3, 5])),
+      b = net.builder.input("b", type([5, 7]));
+    const at = net.builder.input("at", type([5, 3])),
+      bt = net.builder.input("bt", type([7, 5]));
     for (const transposeA of [false, true]) {
       for (const transposeB of [false, true]) {
         net.builder.output(net.op("matmul", [transposeA ? at : a, transposeB ? bt : b], { transposeA, transposeB }));
@@ -256,7 +306,14 @@ describe("plain operators", () => {
     const x = net.builder.input("x", { dtype: "f32", shape: [3, 5, 4, 6], batchAxis: null });
     const y = net.op("relu", [net.conv(x, 6)]);
     net.builder.output(net.op("add", [net.conv(y, 6, 3), y]));
-    net.builder.output(net.op("conv2d", [y, net.weight([3, 3, 3, 8])], { strides: [1, 1], dilations: [1, 1], pads: [1, 1, 1, 1], groups: 2 }));
+    net.builder.output(
+      net.op("conv2d", [y, net.weight([3, 3, 3, 8])], {
+        strides: [1, 1],
+        dilations: [1, 1],
+        pads: [1, 1, 1, 1],
+        groups: 2,
+      }),
+    );
     net.builder.output(net.depthwise(y));
     net.builder.output(net.op("reduce_mean", [y], { axes: [1, 2], keepDims: true }));
     net.builder.output(net.op("max_pool2d", [y], { kernel: [2, 2], strides: [1, 2], pads: [0, 0, 0, 0] }));

@@ -12,7 +12,10 @@ import type { Variant } from "../../src/kernels/tiles.js";
 v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
 
 /** Modules of the given variants that this engine runs. */
-export async function compileGraph(graph: Graph, variants: readonly Variant[] = ["simd", "relaxed"]): Promise<ModuleRunner[]> {
+export async function compileGraph(
+  graph: Graph,
+  variants: readonly Variant[] = ["simd", "relaxed"],
+): Promise<ModuleRunner[]> {
   const plan = planEmission(graph);
   const runners: ModuleRunner[] = [];
   for (const variant of variants) {
@@ -30,14 +33,18 @@ export function randomInputs(graph: Graph, seed: number): TensorRecord {
     graph.inputs.map((port) => {
       const { type } = graph.tensors.get(port.tensor)!;
       const shape = shapeAt(type, 1);
-      return [port.name, { data: Float32Array.from({ length: sizeOf(shape) }, () => random.normal()), shape, dtype: "f32" }];
+      return [
+        port.name,
+        { data: Float32Array.from({ length: sizeOf(shape) }, () => random.normal()), shape, dtype: "f32" },
+      ];
     }),
   );
 }
 
 /** max |a - b| / max |b| over all elements; 0 for two empty or equal arrays. */
 export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let most = 0, scale = 0;
+  let most = 0,
+    scale = 0;
   for (let i = 0; i < b.length; i++) {
     const d = Math.abs(a[i]! - b[i]!);
     if (!(d <= most)) most = d; // NaN sticks
