@@ -48,28 +48,74 @@ export function renderErrors(errors) {
 }
 
 /**
- * docs/operators.md: operator × formats × back ends.
- * `operators`: { name, summary, inputs, gradient, cuttable, sources: { format: [names in that format] }, kernel }.
+ * docs/operators.md: what the IR computes, where it runs, and which operators of each format become it.
+ * `operators`: { name, summary, cuttable, gradient, emitted } of the IR; `readers`: { format: names of operators }.
  */
-export function renderOperators(operators, formats, internal) {
-  const yes = (b) => (b ? "yes" : "–");
-  const rows = operators.map((o) => [
-    `\`${o.name}\``,
-    o.summary,
-    ...formats.map((f) => (o.sources[f] ?? []).join(", ") || "–"),
-    yes(o.cuttable),
-    yes(o.gradient),
-  ]);
+export function renderOperators(operators, internal, readers) {
+  const yes = (b) => (b ? "yes" : "no");
+  const rows = operators.map((o) => [`\`${o.name}\``, o.summary, yes(o.cuttable), yes(o.gradient), yes(o.emitted)]);
+  const formats = Object.entries(readers).map(([format, names]) => [format, names.map((n) => `\`${n}\``).join(", ")]);
   return `${NOTE}# Operators
 
-What each format calls an operator (– where it has none or it is not read), whether channels can be cut through it, and
-whether it has a gradient for training. All of them run in the reference executor (f64), in the host's WebAssembly
-executor (f32) and in emitted packages (f32).
+Every operator runs in the reference executor (f64) and in the host's WebAssembly executor (f32).
 
-${table(["operator", "what it does", ...formats, "channels can be cut", "gradient"], rows)}
+${table(["operator", "what it does", "channels can be cut", "gradient", "in packages"], rows)}
 
-## Inside training only
+## What is read from each format
 
-These appear in the graphs of gradients and losses, never in a model file or a package: ${internal.map((n) => `\`${n}\``).join(", ")}.
+Activations that a format fuses into a layer become operators of their own, and are fused again when the package is
+emitted. An operator that is not listed here is refused, all such operators of a model at once.
+
+${table(["format", "operators"], formats)}
+
+## In training graphs only
+
+These appear in gradients and losses, never in a model file or a package: ${internal.map((n) => `\`${n}\``).join(", ")}.
 `;
+}
+
+/**
+ * All pages by file name. `load` imports a module of the library by its path below src, so that the same code
+ * renders from the build (`npm run docs`) and from the sources (the test that the pages are current).
+ */
+export async function renderAll(load) {
+  const [{ commands }, { COMMON_OPTIONS }, help, ops, { EMITTED_OPS }, onnx, tflite, tfjs, errors] = await Promise.all([
+    load("cli/commands/index"),
+    load("cli/spec"),
+    load("cli/help"),
+    load("model/ops/index"),
+    load("emit/lower"),
+    load("formats/onnx/operators/index"),
+    load("formats/tflite/operators/index"),
+    load("formats/tfjs/layers/index"),
+    load("model/errors.json"),
+  ]);
+  const all = ops.opNames.map((name) => ops.getOp(name));
+  const rows = all
+    .filter((op) => !op.internal)
+    .map((op) => ({
+      name: op.name,
+      summary: op.summary,
+      cuttable: op.couple !== undefined,
+      gradient: op.vjp !== undefined,
+      emitted: EMITTED_OPS.includes(op.name),
+    }));
+  const names = (converters) => Object.keys(converters).sort();
+  return {
+    "options.md": renderOptions(
+      commands.map((c) => c.spec),
+      COMMON_OPTIONS,
+      help,
+    ),
+    "errors.md": renderErrors(errors),
+    "operators.md": renderOperators(
+      rows,
+      all.filter((op) => op.internal).map((op) => op.name),
+      {
+        ONNX: names(onnx.converters),
+        TFLite: names(tflite.converters),
+        "TF.js layers": names(tfjs.layers),
+      },
+    ),
+  };
 }

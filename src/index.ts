@@ -17,6 +17,7 @@ export { GraphBuilder } from "./model/builder.js";
 export { verify } from "./model/verify.js";
 export { loadGraph, saveGraph } from "./model/serialize.js";
 export { IdapError } from "./model/errors.js";
+export { Random } from "./model/random.js";
 export type {
   Dtype,
   Graph,
@@ -38,6 +39,7 @@ export { cutAtoms } from "./model/cut.js";
 // Data sets.
 export { checkFits, fitToModel, loadData, parseNormalisation } from "./data/index.js";
 export type { DataSet, LoadOptions, Normalisation } from "./data/index.js";
+export { glyphs } from "./data/glyphs.js";
 export type { Split } from "./model/dataset.js";
 
 // Running and training on the host.
@@ -57,4 +59,10 @@ export type { BuildOptions, BuildProgress, BuildResult } from "./build/index.js"
 export type { DeviceProfile, Target } from "./model/device-profile.js";
 
 // Packages: timing and checking.
-export { measurePackages, type Measurement, type MeasureOptions } from "./measure/index.js";
+export {
+  measurePackages,
+  verifyPackage,
+  type VerifyResult,
+  type Measurement,
+  type MeasureOptions,
+} from "./measure/index.js";

@@ -33,7 +33,9 @@ export function parseCommand(spec: CommandSpec, words: readonly string[]): Parse
     if (option === undefined || (token.rawName !== "-h" && !token.rawName.startsWith("--"))) {
       throw unknownOption(token.rawName, spec, [...byName.keys()]);
     }
-    values[option.name] = readValue(option, token.value, values[option.name]);
+    // `--out --json` has forgotten a value; who means one that begins with two dashes writes `--out=--json`.
+    const forgotten = token.inlineValue === false && token.value.startsWith("--");
+    values[option.name] = readValue(option, forgotten ? undefined : token.value, values[option.name]);
     if (given.has(option.name) && option.kind !== "strings" && option.kind !== "flag") {
       throw new IdapError("E_OPTION", `--${option.name} is given twice`, "Give it once.");
     }

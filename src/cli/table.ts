@@ -10,6 +10,11 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(widths.map((w) => "-".repeat(w))), ...rows.map(line)].join("\n");
 }
 
+/** The end of a long name, which is what tells it from its neighbours. */
+export function short(name: string, width = 40): string {
+  return name.length <= width ? name : `…${name.slice(1 - width)}`;
+}
+
 /** 12,345,678 */
 export function count(n: number): string {
   return Math.round(n)

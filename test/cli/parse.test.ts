@@ -54,7 +54,7 @@ describe("command lines", () => {
   test("a string is taken as it stands, whatever it looks like", () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), (text) => {
-        expect(values("--out", text).out).toBe(text);
+        if (!text.startsWith("--")) expect(values("--out", text).out).toBe(text);
         expect(values(`--out=${text}`).out).toBe(text);
       }),
     );
@@ -72,6 +72,7 @@ describe("command lines", () => {
     [["m", "--share", "1"], "got 1"],
     [["m", "--out"], "--out needs a value: --out <out>"],
     [["m", "--out="], "--out needs a value"],
+    [["m", "--out", "--json"], "--out needs a value"],
     [["m", "--seed", "1", "--seed", "2"], "--seed is given twice"],
     [["m", "--no-prune=yes"], "--no-prune takes no value"],
     [["m", "--target", "wsm"], '--target must be one of wasm, got "wsm"'],

@@ -3,5 +3,6 @@ import type { Command } from "../command.js";
 import { build } from "./build.js";
 import { inspect } from "./inspect.js";
 import { measure } from "./measure.js";
+import { verify } from "./verify.js";
 
-export const commands: readonly Command[] = [build, inspect, measure];
+export const commands: readonly Command[] = [build, inspect, measure, verify];

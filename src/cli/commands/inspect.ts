@@ -6,7 +6,7 @@ import { analyzeCoupling, type Group } from "../../model/coupling.js";
 import type { DeviceProfile } from "../../model/device-profile.js";
 import type { Graph, Port, TensorType } from "../../model/types.js";
 import { defineCommand } from "../command.js";
-import { bytes, count, table } from "../table.js";
+import { bytes, count, short, table } from "../table.js";
 
 export const inspect = defineCommand(
   {
@@ -103,7 +103,7 @@ function render(s: ReturnType<typeof summarise>): string {
     "",
     table(
       ["node", "operator", "output", "MACs", "parameters", "ms"],
-      s.nodes.map((n) => [n.name, n.op, n.output, count(n.macs), count(n.params), n.predictedMs.toFixed(4)]),
+      s.nodes.map((n) => [short(n.name), n.op, n.output, count(n.macs), count(n.params), n.predictedMs.toFixed(4)]),
     ),
   ];
   if (s.groups !== undefined) {
@@ -111,10 +111,17 @@ function render(s: ReturnType<typeof summarise>): string {
       "",
       table(
         ["group", "channels", "cuttable", "axes"],
-        s.groups.map((g) => [g.id, String(g.channels), String(g.cuttable), g.axes.join(" ")]),
+        s.groups.map((g) => [short(g.id), String(g.channels), String(g.cuttable), axesText(g.axes)]),
       ),
     );
-    for (const g of s.groups) for (const why of g.frozenBecause) parts.push(`${g.id} cannot be cut because ${why}`);
+    for (const g of s.groups)
+      for (const why of g.frozenBecause) parts.push(`${short(g.id)} cannot be cut because ${why}`);
   }
   return parts.join("\n");
+}
+
+/** The first axes of a group by their short names, and how many there are besides; `--json` has all. */
+function axesText(axes: readonly string[]): string {
+  const shown = axes.slice(0, 3).map((a) => short(a, 28));
+  return axes.length > 3 ? `${shown.join(" ")} and ${axes.length - 3} more` : shown.join(" ");
 }

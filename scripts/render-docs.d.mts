@@ -1,0 +1,26 @@
+import type { CommandSpec, OptionSpec } from "../src/cli/spec.js";
+
+export function renderOptions(
+  specs: readonly CommandSpec[],
+  common: readonly OptionSpec[],
+  texts: {
+    optionUsage(o: OptionSpec): string;
+    optionDefault(o: OptionSpec): string;
+    usage(spec: CommandSpec): string;
+  },
+): string;
+export function renderErrors(errors: Readonly<Record<string, string>>): string;
+export interface OperatorRow {
+  readonly name: string;
+  readonly summary: string;
+  readonly cuttable: boolean;
+  readonly gradient: boolean;
+  readonly emitted: boolean;
+}
+export function renderOperators(
+  operators: readonly OperatorRow[],
+  internal: readonly string[],
+  readers: Readonly<Record<string, readonly string[]>>,
+): string;
+/** The pages by file name, from modules of the library (its sources or its build). */
+export function renderAll(load: (module: string) => Promise<any>): Promise<Record<string, string>>;
