@@ -9,6 +9,11 @@ import { avg_pool, max_pool } from "./kernels/pool";
 import { reduce_image } from "./kernels/reduce";
 import { clear_border } from "./kernels/copy";
 
+/** End of the module's own data (tables of exp and log): plans keep their memory above it (machine.mjs checks). */
+export function data_end(): usize {
+  return __heap_base;
+}
+
 export { conv } from "./kernels/conv";
 export { copy_strided, fill_value } from "./kernels/copy";
 export { binary_strided } from "./kernels/elementwise";

@@ -24,7 +24,8 @@ export interface Region {
 
 export interface Plan {
   readonly batch: number;
-  /** Size of the memory; it never grows. */
+  /** Start of what the plan uses, and size of the memory; it never grows. */
+  readonly firstAddress: number;
   readonly bytes: number;
   /** What must be in memory before `setup`: weights and other constants. */
   readonly constants: readonly { readonly address: number; readonly data: Float32Array }[];
@@ -53,6 +54,9 @@ export interface PlanOptions {
   /** How many state regions to reserve. */
   readonly states?: number;
 }
+
+/** Memory below belongs to the module itself: its tables, and address 0, which means "none" to kernels. */
+export const FIRST_ADDRESS = 16384;
 
 /** Smallest multiple of four that holds n: channels are padded to whole vectors. */
 export function pad4(n: number): number {

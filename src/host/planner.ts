@@ -13,10 +13,8 @@ import { NO_HALO, paddedLayout, place, placeOf, plainLayout, sameBytes, type Hal
 import type { LowerContext } from "./lower/context.js";
 import { haloWish, lowerings } from "./lower/index.js";
 import { copyStrided } from "./lower/strided.js";
-import { pad4, type Call, type Plan, type PlanOptions, type Region } from "./plan.js";
+import { FIRST_ADDRESS, pad4, type Call, type Plan, type PlanOptions, type Region } from "./plan.js";
 
-/** Addresses below are left alone: 0 means "none" to kernels, and the module keeps its tables of exp and log there. */
-const FIRST_ADDRESS = 65536;
 const PAGE = 65536;
 const LAST_BYTE = 65536 * PAGE - PAGE;
 
@@ -73,6 +71,7 @@ class Planner {
     });
     return {
       batch: this.options.batch,
+      firstAddress: FIRST_ADDRESS,
       bytes: Math.ceil(this.top / PAGE) * PAGE,
       constants,
       setup,

@@ -28,11 +28,15 @@ function infer(inputs) {
   });
 }
 
-/** Runs this worker's shards and leaves their gradients in shared memory. */
-function gradients() {
+/**
+ * Runs this worker's shards and leaves their gradients in shared memory.
+ * @param {number} slot
+ */
+function gradients(slot) {
   const share = /** @type {import("./workers.js").TrainingShare} */ (training);
   for (const shard of share.shards) {
-    pass(share.inputs.map((shards) => /** @type {Float32Array} */ (shards[shard])));
+    const inputs = /** @type {readonly (readonly Float32Array[])[]} */ (share.inputs[slot]);
+    pass(inputs.map((shards) => /** @type {Float32Array} */ (shards[shard])));
     const from = plan.collected.address / 4;
     /** @type {Float32Array} */ (share.collected[shard]).set(machine.floats.subarray(from, from + plan.collected.length));
   }
@@ -85,7 +89,7 @@ function answer(request) {
     case "infer":
       return infer(request.inputs);
     case "gradients":
-      return gradients();
+      return gradients(request.slot);
     case "update":
       return update(request.rate, request.corrections);
     case "weights":

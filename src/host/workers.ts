@@ -15,8 +15,8 @@ export interface TrainingShare {
   /** Which shards of each batch this worker runs. */
   readonly shards: readonly number[];
   readonly shardCount: number;
-  /** Input tensors of all shards, one after another: [input][shard]. */
-  readonly inputs: readonly (readonly Float32Array[])[];
+  /** Input tensors: [slot][input][shard]; one slot is filled while the other runs. */
+  readonly inputs: readonly (readonly (readonly Float32Array[])[])[];
   /** Collected tensors of each shard. */
   readonly collected: readonly Float32Array[];
   /** Weights, written when asked for. */
@@ -40,7 +40,7 @@ export type OptimizerSettings =
 
 export type Request =
   | { readonly kind: "infer"; readonly inputs: readonly Float32Array[] }
-  | { readonly kind: "gradients" }
+  | { readonly kind: "gradients"; readonly slot: number }
   | { readonly kind: "update"; readonly rate: number; readonly corrections: readonly [number, number] }
   | { readonly kind: "weights" };
 
