@@ -1,4 +1,5 @@
-import type { Normaliser } from "../analyzer/criterion.js";
+import { getCriterion } from "../analyzer/criterion-registry.js";
+import { NORMALISERS, type Normaliser } from "../analyzer/criterion.js";
 import type { DeviceProfile } from "../model/device-profile.js";
 import { IdapError } from "../model/errors.js";
 import { PRUNE_DEFAULTS } from "./defaults.js";
@@ -73,6 +74,8 @@ export function resolveOptions(options: PruneOptions): ResolvedOptions {
   check(Number.isInteger(all.seed) && all.seed >= 0, "seed", "a whole number of at least 0", all.seed);
   check(Number.isInteger(all.iterations) && all.iterations >= 0, "iterations", "a whole number of at least 0", all.iterations);
   check(all.rho0 > 0 && all.rho0 < 1, "rho0", "between 0 and 1", all.rho0);
+  getCriterion(all.criterion);
+  check(NORMALISERS.includes(all.normaliser), "normaliser", `one of ${NORMALISERS.join(", ")}`, all.normaliser);
   const { macs, ms } = all.target;
   check(macs === undefined || (macs > 0 && macs < 1), "target MACs", "a share between 0 and 1", macs);
   check(ms === undefined || ms > 0, "target ms", "above 0", ms);

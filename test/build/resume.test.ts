@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,13 +15,16 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const program = `
   import { build } from ${JSON.stringify(`file://${library}`)};
-  const options = JSON.parse(process.argv[1]);
+  const options = JSON.parse(process.argv[2]);
   await build({ ...options, onProgress: (p) => process.stdout.write(p.stage + "\\n") });
 `;
 
+const script = path.join(root, "build.mjs");
+writeFileSync(script, program);
+
 /** Runs a build in a process of its own; kills it when `kill` says so. */
 async function child(options: unknown, kill: (output: string) => boolean): Promise<"killed" | "done"> {
-  const process_ = spawn(process.execPath, ["--input-type=module", "--eval", program, JSON.stringify(options)], {
+  const process_ = spawn(process.execPath, [script, JSON.stringify(options)], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
