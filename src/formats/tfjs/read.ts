@@ -127,6 +127,18 @@ function refuseLayers(topology: Topology, refusals: Refusals): void {
   }
 }
 
+/**
+ * Number of the first call of each layer. A model inside a model has counted its own making as call 0, so references
+ * to it start at 1; that shows where one refers to as many calls as it has, or more.
+ */
+function firstCalls(list: readonly Layer[], outputs: readonly Reference[]): (layer: Layer) => number {
+  const highest = new Map<string, number>();
+  for (const [name, node] of [...list.flatMap((l) => l.inbound.flat()), ...outputs]) {
+    highest.set(name, Math.max(highest.get(name) ?? 0, node));
+  }
+  return ({ model, name, inbound }) => (model !== null && (highest.get(name) ?? 0) >= inbound.length ? 1 : 0);
+}
+
 class Reader {
   private readonly builder: GraphBuilder;
   private readonly names = new Names();
@@ -191,6 +203,7 @@ class Reader {
       if (tensor === undefined) throw new IdapError("E_FORMAT", `${this.file}: a model has no operand for "${name}"`);
       values.set(`${name} 0`, [tensor]);
     });
+    const firstCall = firstCalls(list, ports.outputs);
     const get = ([name, node, index]: Reference): string | undefined => values.get(`${name} ${node}`)?.[index];
 
     // Applications run as soon as their operands exist; files list them nearly in that order already.
@@ -202,7 +215,7 @@ class Reader {
       for (const call of pending) {
         const operands = call.refs.map(get);
         if (operands.includes(undefined)) waiting.push(call);
-        else values.set(`${call.layer.name} ${call.node}`, this.apply(call.layer, operands as string[]));
+        else values.set(`${call.layer.name} ${call.node + firstCall(call.layer)}`, this.apply(call.layer, operands as string[]));
       }
       if (waiting.length === pending.length) {
         throw new IdapError(

@@ -19,9 +19,9 @@ export const Flatten = defineLayer({
   read: (call) => emitReshape(call, [sizeOf(call.type().shape.slice(1))]),
 });
 
-/** target_shape leaves out the batch and may have one -1. */
+/** target_shape leaves out the batch and may have one -1 (null in some writers). */
 export const Reshape = defineLayer({
-  config: z.object({ target_shape: z.array(z.int()).max(7) }),
+  config: z.object({ target_shape: z.array(z.int().nullable().transform((d) => d ?? -1)).max(7) }),
   read(call, c) {
     const size = sizeOf(call.type().shape.slice(1));
     const known = c.target_shape.reduce((n, d) => (d === -1 ? n : n * d), 1);
