@@ -187,7 +187,7 @@ function checkStrict(file: string, outputs: readonly Float32Array[], facts: Pass
  * Found with the module itself, since every value in the weights file is a plain f32 coefficient.
  */
 function absoluteScale(abi: Abi, weights: Uint8Array, inputs: readonly Float32Array[]): number {
-  const coefficients = new Float32Array(weights.slice().buffer).map(Math.abs);
+  const coefficients = new Float32Array(new Uint8Array(weights).buffer).map(Math.abs);
   loadWeights(abi, new Uint8Array(coefficients.buffer));
   const scale = largest(
     runOnce(
