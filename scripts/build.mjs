@@ -9,7 +9,6 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const clean = process.argv.includes("--clean");
 
 function run(label, args) {
-  if (!existsSync(path.join(root, args[0]))) return;
   const started = performance.now();
   const result = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
   if (result.status !== 0) {
@@ -20,7 +19,8 @@ function run(label, args) {
 }
 
 if (clean) rmSync(path.join(root, "dist"), { recursive: true, force: true });
-run("generated indexes are current", ["scripts/generate-indexes.mjs", "--check"]);
+run("indexes are current", ["scripts/generate-indexes.mjs", "--check"]);
+run("kernel tiles are current", ["scripts/generate-tiles.mjs", "--check"]);
 run("typescript", ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"]);
 run("host kernels", ["scripts/build-host-wasm.mjs"]);
 
