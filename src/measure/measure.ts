@@ -79,7 +79,7 @@ export async function measurePackages(dirs: readonly string[], options: MeasureO
   const { runs = 200, warmup = 20, warmupMs = 300, minMs = 0, variant, nodePath = process.execPath } = options;
   if (dirs.length === 0) throw new IdapError("E_MEASURE", "no package to measure", "Name at least one package folder.");
   if (!Number.isInteger(runs) || runs < 1) {
-    throw new IdapError("E_FLAG", `the number of runs must be a whole number above 0, got ${runs}`);
+    throw new IdapError("E_OPTION", `the number of runs must be a whole number above 0, got ${runs}`);
   }
   const names = dirs.map(packageName);
   const request = {

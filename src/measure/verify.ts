@@ -55,7 +55,7 @@ export async function verifyPackage(dir: string): Promise<VerifyResult> {
   const variants: VerifiedVariant[] = [];
   let strict: { outputs: Float32Array[]; scale: number } | null = null;
   for (const { variant, file, code } of modules) {
-    if (!WebAssembly.validate(code as BufferSource)) {
+    if (!WebAssembly.validate(code)) {
       variants.push({ variant, ran: false, error: null, bound: null });
       continue;
     }

@@ -52,7 +52,7 @@ describe("measurePackages", () => {
     ["a folder that is no package", ".", {}, "E_NO_PACKAGE", /no package\.json/],
     ["a variant that is not there", "fast", { variant: "relaxed" as const }, "E_MEASURE", /fast.*relaxed/],
     ["a module that fails its self-test", "failing", {}, "E_MEASURE", /failing.*self-test/],
-    ["no runs", "fast", { runs: 0 }, "E_FLAG", /above 0, got 0/],
+    ["no runs", "fast", { runs: 0 }, "E_OPTION", /above 0, got 0/],
     ["a Node that is none", "fast", { nodePath: "/nonexistent/node" }, "E_MEASURE", /nonexistent/],
     ["flags that this Node refuses", "fast", { nodeFlags: ["--no-such-flag"] }, "E_MEASURE", /without an answer/],
   ])("%s is one clear sentence", async (_name, dir, options, code, message) => {

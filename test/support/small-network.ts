@@ -8,7 +8,7 @@ export function smallNetwork(seed = 1, channels = 8, residual = true): Graph {
   const random = new Random(seed);
   const normal = (name: string, ...shape: number[]): string => {
     const size = shape.reduce((a, b) => a * b, 1);
-    const scale = 1 / Math.sqrt(size / shape.at(-1)!);
+    const scale = 1 / Math.sqrt(size / shape.at(-1));
     return g.constant(
       name,
       "f32",
