@@ -56,26 +56,40 @@ async function readInputs(options: BuildOptions, meter: ProgressMeter): Promise<
   if (options.prune !== false) {
     // Wrong options are reported before anything is read.
     resolveOptions({ ...options.pruning, seed: options.seed ?? 0, profile: device, channelMultiple: 1 });
-    if (options.data === undefined) {
-      throw new IdapError(
-        "E_DATA",
-        "pruning needs samples of what the model is for",
-        "Give a folder with --data, or build the model as it is with --no-prune.",
-      );
-    }
   }
   meter.begin("reading the model", 0.005);
   const source = await readModel(options.model);
   const { bytes, sha256 } = await fileFacts(options.model);
+  if (options.prune !== false && options.data === undefined) {
+    throw new IdapError(
+      "E_DATA",
+      "pruning needs samples of what the model is for",
+      "Give a folder with --data, or build the model as it is with --no-prune.",
+    );
+  }
   let data: DataSet | null = null;
   if (options.data !== undefined) {
     meter.begin("reading the data", 0.005);
-    data = fitToModel(await loadData(options.data, { ...options.load, seed: options.seed ?? 0 }), source);
+    const given = options.data;
+    const read =
+      typeof given === "string" ? await loadData(given, { ...options.load, seed: options.seed ?? 0 }) : given;
+    data = fitToModel(read, source);
     if (options.prune !== false && data.train.count === 0) {
-      throw new IdapError("E_DATA", `${options.data} has test samples only`, "Pruning needs training samples.");
+      throw new IdapError(
+        "E_DATA",
+        `${typeof given === "string" ? given : given.description} has test samples only`,
+        "Pruning needs training samples.",
+      );
     }
   }
-  return { source, sourceBytes: bytes, sourceFact: { file: path.basename(options.model), sha256 }, target, device, data };
+  return {
+    source,
+    sourceBytes: bytes,
+    sourceFact: { file: path.basename(options.model), sha256 },
+    target,
+    device,
+    data,
+  };
 }
 
 /** Size and hash of a model; a TensorFlow.js model is its JSON with all .bin files beside it. */
@@ -127,11 +141,17 @@ async function pruneStage(
       onProgress(message, state) {
         if (!state) return meter.begin(message, 0.03);
         const tried = state.ledger.filter((e) => e.stage === "layers").length;
-        const past = { filters: state.filters.t * filter, layers: iterations * filter + tried * layer, final: total - final, done: total };
+        const past = {
+          filters: state.filters.t * filter,
+          layers: iterations * filter + tried * layer,
+          final: total - final,
+          done: total,
+        };
         meter.at(before + share(past[state.phase]));
         meter.begin(message, share({ filters: filter, layers: layer, final, done: 0 }[state.phase]));
       },
-      onTraining: (p) => meter.step(p.step, p.steps, `loss ${p.loss.toFixed(3)}, ${Math.round(p.imagesPerSecond)} samples/s`),
+      onTraining: (p) =>
+        meter.step(p.step, p.steps, `loss ${p.loss.toFixed(3)}, ${Math.round(p.imagesPerSecond)} samples/s`),
       ...(options.onEntry && { onEntry: options.onEntry }),
     },
   });
