@@ -16,7 +16,7 @@ import type { BuildPaths } from "./output.js";
 import { pairedDifference } from "./paired.js";
 import type { ProgressMeter } from "./progress.js";
 import { reportData } from "./report-data.js";
-import type { BuildOptions, BuildResult, TestReport } from "./types.js";
+import type { BuildOptions, BuildResult, PackageBytes, TestReport } from "./types.js";
 
 /** Samples on which the emitted module is compared with the host. */
 const PROBES = 16;
@@ -44,11 +44,12 @@ export async function packageStage(
   try {
     meter.begin(pruning ? "compiling the pruned network" : "compiling", 0.025);
     const own = await certifiedEmit(graph, packageDir, paths.name, inputs, engine, pruning);
-    let dense: EmitResult | null = null;
+    let other: Certified | null = null;
     if (pruning) {
       meter.begin("compiling the dense network", 0.025);
-      dense = await emit(inputs.source, { out: denseDir, name: `${paths.name}-dense`, variants: inputs.target.variants });
+      other = await certifiedEmit(inputs.source, denseDir, `${paths.name}-dense`, inputs, engine, null);
     }
+    const dense = other?.emitted ?? null;
     meter.begin("testing", 0.02);
     const test = await testReport(inputs, engine, graph, pruning, own.module);
 
@@ -56,9 +57,23 @@ export async function packageStage(
     if (options.measure !== false) {
       meter.begin("measuring", 0.02);
       measured = await measurePackages(dense ? [denseDir, packageDir] : [packageDir], { runs: options.runs ?? 200 });
-      await writeFile(path.join(packageDir, "measurements.json"), `${JSON.stringify(measurementsOf(measured), null, 2)}\n`);
+      await writeFile(
+        path.join(packageDir, "measurements.json"),
+        `${JSON.stringify(measurementsOf(measured), null, 2)}\n`,
+      );
     }
-    const result = summary({ paths, inputs, graph, pruning, emitted: own.emitted, dense, maxError: own.maxError, test, measured });
+    const result = summary({
+      paths,
+      inputs,
+      graph,
+      pruning,
+      emitted: own.emitted,
+      dense,
+      maxError: own.maxError,
+      denseMaxError: other?.maxError ?? null,
+      test,
+      measured,
+    });
     const data = reportData(result, { source: inputs.source, graph, pruning, measured, emitted: own.emitted });
     await writeFile(path.join(packageDir, "report.html"), renderReport(data));
 
@@ -70,7 +85,13 @@ export async function packageStage(
   }
 }
 
-/** The package of the result, with its numbers compared with the host's before the passport is sealed. */
+interface Certified {
+  readonly emitted: EmitResult;
+  readonly module: ModuleRunner;
+  readonly maxError: number;
+}
+
+/** The package of a network, with its numbers compared with the host's before the passport is sealed. */
 async function certifiedEmit(
   graph: Graph,
   out: string,
@@ -78,7 +99,7 @@ async function certifiedEmit(
   { source, sourceFact, target, device, data }: BuildInputs,
   engine: Engine,
   pruning: PruneResult | null,
-): Promise<{ emitted: EmitResult; module: ModuleRunner; maxError: number }> {
+): Promise<Certified> {
   const samples = data && data.calibration.count > 0 ? data.calibration : (data?.test ?? null);
   const inputs = probes(source, samples, PROBES);
   let module: ModuleRunner | undefined;
@@ -143,6 +164,7 @@ function summary(s: {
   emitted: EmitResult;
   dense: EmitResult | null;
   maxError: number;
+  denseMaxError: number | null;
   test: TestReport | null;
   measured: readonly Measurement[] | null;
 }): Omit<BuildResult, "seconds"> {
@@ -161,10 +183,13 @@ function summary(s: {
       `the pruned package is not faster here: ${own!.steady.p50.toFixed(3)} ms against ${other.steady.p50.toFixed(3)} ms dense, ` +
       `although ${share} % of the MACs are gone`;
   }
-  const partBytes = ({ bytes }: EmitResult): { weights: number; code: number; glue: number } => ({
+  const partBytes = ({ bytes }: EmitResult): PackageBytes => ({
     weights: bytes.weights,
     code: bytes.code.simd ?? 0,
     glue: bytes.glue,
+    weightsBrotli: bytes.brotli.weights,
+    codeBrotli: bytes.brotli.code.simd ?? 0,
+    glueBrotli: bytes.brotli.glue,
   });
   return {
     accepted: reason === null,
@@ -187,9 +212,6 @@ function summary(s: {
     bytes: {
       source: inputs.sourceBytes,
       ...partBytes(emitted),
-      weightsBrotli: emitted.bytes.brotli.weights,
-      codeBrotli: emitted.bytes.brotli.code.simd ?? 0,
-      glueBrotli: emitted.bytes.brotli.glue,
       dense: s.dense ? partBytes(s.dense) : null,
     },
     arenaBytes: emitted.arenaBytes,
@@ -203,6 +225,7 @@ function summary(s: {
       speedup,
     },
     maxError: s.maxError,
+    denseMaxError: s.denseMaxError,
     ledger: pruning?.ledger ?? [],
     run: pruning ? s.paths.run : null,
   };

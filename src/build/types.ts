@@ -1,6 +1,6 @@
 import type { PruneOptions } from "../pruner/options.js";
 import type { LedgerEntry } from "../pruner/ledger.js";
-import type { LoadOptions } from "../data/index.js";
+import type { DataSet, LoadOptions } from "../data/index.js";
 
 /** How far a build has come. */
 export interface BuildProgress {
@@ -24,8 +24,8 @@ export interface BuildOptions {
   readonly target?: string;
   /** Name or path of a device profile; default: the target's. */
   readonly device?: string;
-  /** Folder of samples. Needed for pruning; without pruning it only adds the metric. */
-  readonly data?: string;
+  /** Folder of samples, or a data set in memory. Needed for pruning; without pruning it only adds the metric. */
+  readonly data?: string | DataSet;
   readonly load?: Omit<LoadOptions, "seed">;
   readonly seed?: number;
   /** False: the package of the model as it is. */
@@ -61,6 +61,16 @@ export interface TestReport extends DensePruned<number> {
   readonly high: number;
 }
 
+/** Bytes that a device loads, raw and as brotli; `code` is the strict module. */
+export interface PackageBytes {
+  readonly weights: number;
+  readonly code: number;
+  readonly glue: number;
+  readonly weightsBrotli: number;
+  readonly codeBrotli: number;
+  readonly glueBrotli: number;
+}
+
 /** What a build says about itself; `idap build --json` prints it. */
 export interface BuildResult {
   readonly accepted: boolean;
@@ -75,16 +85,11 @@ export interface BuildResult {
   readonly test: TestReport | null;
   readonly macs: DensePruned<number>;
   readonly params: DensePruned<number>;
-  readonly bytes: {
+  readonly bytes: PackageBytes & {
+    /** Of the model file. */
     readonly source: number;
-    readonly weights: number;
-    readonly code: number;
-    readonly glue: number;
-    readonly weightsBrotli: number;
-    readonly codeBrotli: number;
-    readonly glueBrotli: number;
     /** The same of the dense package; null without pruning. */
-    readonly dense: { readonly weights: number; readonly code: number; readonly glue: number } | null;
+    readonly dense: PackageBytes | null;
   };
   readonly arenaBytes: number;
   /** Of the dense package; null without pruning. */
@@ -101,6 +106,8 @@ export interface BuildResult {
   };
   /** max|a - b| / max|b| between the emitted module (a) and the host (b). */
   readonly maxError: number;
+  /** The same of the dense module; null without pruning. */
+  readonly denseMaxError: number | null;
   readonly ledger: readonly LedgerEntry[];
   /** Where checkpoints are kept; null without pruning. */
   readonly run: string | null;
