@@ -1,0 +1,101 @@
+import { describe, expect, test } from "vitest";
+import { shiftFlip } from "../../src/host/augment.js";
+import { Batches } from "../../src/host/batches.js";
+import { cosinePi, learningRate } from "../../src/host/schedule.js";
+import { Random } from "../../src/model/random.js";
+import { splitOf } from "./toys.js";
+
+describe("learning rate", () => {
+  // Both round their argument, of up to pi, and their result: 4 + 1 units of 2^-53 each.
+  test("the cosine is the cosine", () => {
+    for (let i = 0; i <= 1000; i++) expect(Math.abs(cosinePi(i / 1000) - Math.cos((Math.PI * i) / 1000))).toBeLessThan(10 * 2 ** -53);
+  });
+
+  test("rises in a line, then falls along half a cosine to the end", () => {
+    const rates = Array.from({ length: 14 }, (_, step) => learningRate({ lr: 2, warmupSteps: 4 }, step, 14));
+    expect(rates.slice(0, 4)).toEqual([0.5, 1, 1.5, 2]);
+    expect(rates[4]).toBe(2);
+    expect(rates[9]).toBeCloseTo(1, 15);
+    for (let i = 5; i < 14; i++) expect(rates[i]).toBeLessThan(rates[i - 1]!);
+    expect(learningRate({ lr: 2, schedule: "constant" }, 9, 10)).toBe(2);
+  });
+});
+
+describe("shift and flip", () => {
+  const image = (): Float32Array => Float32Array.from({ length: 16 * 16 * 2 }, (_, i) => i);
+
+  test("draws from the seed alone, and only moves pixels", () => {
+    const augment = shiftFlip([16, 16, 2]);
+    const [a, b] = [image(), image()];
+    augment(a, new Random(3));
+    augment(b, new Random(3));
+    expect(a).toEqual(b);
+    const known = new Set(image());
+    for (let i = 0; i < a.length; i += 2) {
+      expect(known.has(a[i]!)).toBe(true);
+      // Channels of a pixel stay together.
+      expect(a[i + 1]).toBe(a[i]! + 1);
+    }
+  });
+
+  test("moves by an eighth at most, in both directions, and mirrors half", () => {
+    const augment = shiftFlip([16, 16, 2]);
+    const random = new Random(4);
+    const seen = new Set<string>();
+    for (let k = 0; k < 400; k++) {
+      const a = image();
+      augment(a, random);
+      // Where the middle pixel came from, and whether its right neighbour came from its right.
+      const from = a[2 * (16 * 8 + 8)]! / 2;
+      const flip = a[2 * (16 * 8 + 9)]! / 2 < from;
+      const dx = flip ? 15 - (from % 16) - 8 : (from % 16) - 8;
+      seen.add(`${Math.floor(from / 16) - 8},${dx},${flip}`);
+    }
+    expect(seen.size).toBe(5 * 5 * 2);
+  });
+
+  test("channels first is the same picture", () => {
+    const last = image().subarray(0, 16 * 16);
+    const [a, b] = [Float32Array.from(last), Float32Array.from(last)];
+    shiftFlip([16, 16, 1])(a, new Random(5));
+    shiftFlip([1, 16, 16])(b, new Random(5));
+    expect(b).toEqual(a);
+    expect(() => shiftFlip([10])).toThrowError(expect.objectContaining({ code: "E_AUGMENT" }));
+  });
+});
+
+describe("batches", () => {
+  const data = splitOf("numbers", [1], Float32Array.from({ length: 10 }, (_, i) => i), Int32Array.from({ length: 10 }, (_, i) => i % 3), 3);
+
+  test("show each sample at most once in an epoch, in another order in the next; targets sum to 1", () => {
+    const batches = new Batches(data, 4, 0.3, null, 1);
+    expect(batches.perEpoch).toBe(2);
+    const epochs = [0, 1].map(() => {
+      const seen: number[] = [];
+      for (let b = 0; b < 2; b++) {
+        const images = [new Float32Array(2), new Float32Array(2)];
+        const targets = [new Float32Array(6), new Float32Array(6)];
+        batches.fill(images, targets);
+        images.forEach((part, s) =>
+          part.forEach((v, i) => {
+            seen.push(v);
+            const target = targets[s]!.subarray(3 * i, 3 * i + 3);
+            target.forEach((p, c) => expect(p).toBeCloseTo(c === v % 3 ? 0.8 : 0.1, 6));
+          }),
+        );
+      }
+      expect(new Set(seen).size).toBe(8);
+      return seen;
+    });
+    expect(epochs[0]).not.toEqual(epochs[1]);
+  });
+
+  test("do not depend on the number of shards", () => {
+    const order = (shards: number): number[] => {
+      const images = Array.from({ length: shards }, () => new Float32Array(8 / shards));
+      new Batches(data, 8, 0, null, 5).fill(images, null);
+      return images.flatMap((part) => [...part]);
+    };
+    expect(order(4)).toEqual(order(1));
+  });
+});
