@@ -1,0 +1,123 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { planMemory } from "../../src/kernels/memory.js";
+import { chooseTile, panelWidths, rowTiles } from "../../src/kernels/tiles.js";
+import { packPanels, panelsBytes, segmentRows } from "../../src/kernels/weights.js";
+
+describe("tiles", () => {
+  test("rows are covered once, by tiles that differ by at most one row", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 6 }), (m, mr) => {
+        const tiles = rowTiles(m, mr);
+        expect(tiles.reduce((n, [rows, count]) => n + rows * count, 0)).toBe(m);
+        const sizes = tiles.map(([rows]) => rows);
+        expect(Math.max(...sizes)).toBeLessThanOrEqual(mr);
+        expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+
+  test.each([
+    [
+      7,
+      4,
+      [
+        [4, 1],
+        [3, 1],
+      ],
+    ],
+    [9, 4, [[3, 3]]],
+    [
+      14,
+      4,
+      [
+        [4, 2],
+        [3, 2],
+      ],
+    ],
+    [1, 4, [[1, 1]]],
+  ])("%i pixels by %i", (m, mr, expected) => {
+    expect(rowTiles(m, mr)).toEqual(expected);
+  });
+
+  test("channels are covered by multiples of 4", () => {
+    expect(panelWidths(53, 12)).toEqual([12, 12, 12, 12, 8]);
+    expect(panelWidths(3, 8)).toEqual([4]);
+  });
+
+  test("no strict tile holds more than 8 accumulators: more spill on V8 11", () => {
+    for (let m = 1; m < 40; m++) {
+      for (let n = 1; n < 80; n++) {
+        const { mr, nr } = chooseTile(m, n, "simd");
+        expect((mr * nr) / 4).toBeLessThanOrEqual(8);
+      }
+    }
+  });
+});
+
+describe("weights", () => {
+  test("panels hold the bias, then a row of four outputs for each term, zero beyond the last output", () => {
+    // k = 2, n = 5
+    const w = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
+    const packed = packPanels(w, 5, Float32Array.of(-1, -2, -3, -4, -5), [0, 1]);
+    expect([...packed]).toEqual([-1, -2, -3, -4, 1, 2, 3, 4, 6, 7, 8, 9, -5, 0, 0, 0, 5, 0, 0, 0, 10, 0, 0, 0]);
+    expect(packed.byteLength).toBe(panelsBytes(5, 2));
+  });
+
+  test("the padding between channels meets zero weights", () => {
+    expect([...segmentRows(2, 3, 4)]).toEqual([0, 1, 2, -1, 3, 4, 5, -1]);
+    const packed = packPanels(Float32Array.of(7, 8), 1, null, [0, -1, 1]);
+    expect([...packed]).toEqual([0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0]);
+  });
+});
+
+describe("memory planning", () => {
+  const request = fc.record({
+    bytes: fc.integer({ min: 0, max: 400 }),
+    first: fc.integer({ min: -1, max: 20 }),
+    length: fc.integer({ min: 0, max: 8 }),
+  });
+
+  test("buffers alive together are apart, all are aligned and inside", () => {
+    fc.assert(
+      fc.property(fc.array(request, { maxLength: 25 }), (list) => {
+        const requests = list.map(({ bytes, first, length }, i) => ({
+          name: `t${i}`,
+          bytes,
+          first,
+          last: first + length,
+        }));
+        const { buffers, bytes } = planMemory(requests);
+        for (const a of buffers) {
+          expect(a.offset % 16).toBe(0);
+          expect(a.offset + a.bytes).toBeLessThanOrEqual(bytes);
+          for (const b of buffers) {
+            if (a === b || a.last < b.first || b.last < a.first || a.bytes === 0 || b.bytes === 0) continue;
+            expect(a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset).toBe(true);
+          }
+        }
+        const sum = requests.reduce((n, r) => n + Math.ceil(r.bytes / 16) * 16, 0);
+        expect(bytes).toBeLessThanOrEqual(sum);
+      }),
+    );
+  });
+
+  test("buffers that never meet share their place", () => {
+    const { buffers, bytes } = planMemory([
+      { name: "a", bytes: 100, first: 0, last: 1 },
+      { name: "b", bytes: 100, first: 1, last: 2 },
+      { name: "c", bytes: 100, first: 2, last: 3 },
+    ]);
+    expect(bytes).toBe(224);
+    expect(buffers[2]!.offset).toBe(buffers[0]!.offset);
+  });
+});
+
+test("assembly/kernels/tiles.ts is what its generator writes", () => {
+  const root = fileURLToPath(new URL("../../", import.meta.url));
+  const check = spawnSync(process.execPath, ["scripts/generate-tiles.mjs", "--check"], { cwd: root, encoding: "utf8" });
+  expect(check.stderr).toBe("");
+  expect(check.status).toBe(0);
+});
