@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { onnxBytes, readModel, writeModel } from "../../src/formats/index.js";
 import { equalGraphs } from "../../src/model/equal.js";
 import { describeWithData } from "../support/shared-data.js";
-import { goldenCases, opCounts, outputsOf, relativeError } from "./support.js";
+import { goldenCases, hybridOutputs, opCounts, outputsOf, relativeError } from "./support.js";
 
 /** What the task asks of every reader; the reference executor computes in f64, the recorded runtimes in f32. */
 const TOLERANCE = 1e-4;
@@ -16,6 +16,11 @@ interface Case {
   readonly ops: Record<string, number>;
   /** Slow in f64: how many of the recorded cases are run. */
   readonly cases?: number;
+  /**
+   * Its convolutions have 8-bit weights. The recorded runtime rounds their operands to 8 bits while it runs, which a
+   * float graph does not: with that rounding the outputs are equal, without it they are this far from the recorded ones.
+   */
+  readonly eightBitWeights?: number;
 }
 
 const tiny = "models/mlperf-tiny";
@@ -32,6 +37,7 @@ const models: Case[] = [
   {
     model: `${tiny}/kws_ref_model_float32.tflite`,
     golden: `${tiny}/golden/kws_ref_model_float32.tflite`,
+    eightBitWeights: 2e-3,
     ops: { conv2d: 5, depthwise_conv2d: 4, relu: 9, avg_pool2d: 1, reshape: 1, dense: 1, softmax: 1 },
   },
   {
@@ -79,7 +85,7 @@ beforeAll(async () => {
 });
 afterAll(async () => rm(folder, { recursive: true, force: true }));
 
-for (const { model, golden, ops, cases } of models) {
+for (const { model, golden, ops, cases, eightBitWeights } of models) {
   describeWithData(`golden outputs of ${model}`, [model, golden], ([file, goldenFolder]) => {
     test("come out of the graph that was read, and of what was written from it", async () => {
       const graph = await readModel(file!);
@@ -96,7 +102,13 @@ for (const { model, golden, ops, cases } of models) {
         const got = await outputsOf(graph, inputs);
         got.forEach((value, i) => {
           expect(value.shape).toEqual(outputs[i]!.shape);
-          expect(relativeError(value.data as Float32Array, outputs[i]!.data as Float32Array)).toBeLessThan(TOLERANCE);
+          const error = relativeError(value.data as Float32Array, outputs[i]!.data as Float32Array);
+          expect(error).toBeLessThan(eightBitWeights ?? TOLERANCE);
+        });
+        if (eightBitWeights === undefined) continue;
+        hybridOutputs(graph, inputs).forEach((value, i) => {
+          const error = relativeError(value.data as Float32Array, outputs[i]!.data as Float32Array);
+          expect(error).toBeLessThan(1e-6);
         });
       }
     });

@@ -2,7 +2,9 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { ReferenceExecutor } from "../../src/host/reference.js";
-import { allocate, sizeOf, type Graph, type TensorRecord, type TensorValue } from "../../src/model/types.js";
+import { allocate, shapeAt, sizeOf, type Graph, type TensorRecord, type TensorValue } from "../../src/model/types.js";
+import type { NdArray } from "../../src/model/define-op.js";
+import { getOp } from "../../src/model/ops/index.js";
 import { Random } from "../../src/model/random.js";
 
 interface GoldenTensor {
@@ -72,4 +74,54 @@ export function opCounts(graph: Graph): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { op } of graph.nodes) counts[op] = (counts[op] ?? 0) + 1;
   return counts;
+}
+
+/** Eight values spread over a tensor, and its shape: what recordings keep of an output. */
+export interface Sample {
+  readonly shape: number[];
+  readonly values: number[];
+}
+
+export function sampleOf({ shape, data }: TensorValue): Sample {
+  const values = Array.from({ length: 8 }, (_, i) => Number(data[Math.floor((i * (data.length - 1)) / 7)]));
+  return { shape: [...shape], values };
+}
+
+/** Batch 2, so that what belongs to a sample and what to the batch cannot be confused. */
+export function recordedInputs(graph: Graph): TensorValue[] {
+  const random = new Random(42);
+  return graph.inputs.map(({ tensor }) => {
+    const shape = shapeAt(graph.tensors.get(tensor)!.type, 2);
+    return { data: Float32Array.from({ length: sizeOf(shape) }, () => random.normal()), shape, dtype: "f32" };
+  });
+}
+
+/**
+ * Outputs as TFLite's reference kernels compute them for 8-bit weights beside float activations: the operand of such a
+ * node is itself rounded to 127 steps of its largest magnitude, and every result to f32. One sample at a time.
+ */
+export function hybridOutputs(graph: Graph, inputs: readonly TensorValue[]): TensorValue[] {
+  const values = new Map<string, NdArray>();
+  const set = (name: string, { data, shape }: { data: ArrayLike<number>; shape: readonly number[] }): void => {
+    values.set(name, { data: Float64Array.from(data, Math.fround), shape });
+  };
+  for (const [name, { data, type }] of graph.tensors) {
+    if (data) set(name, { data: data as Float32Array, shape: type.shape });
+  }
+  graph.inputs.forEach((p, i) => set(p.tensor, { data: inputs[i]!.data as Float32Array, shape: inputs[i]!.shape }));
+  for (const node of graph.nodes) {
+    const operands = node.inputs.map((name) => values.get(name)!);
+    if (node.inputs.some((name) => graph.tensors.get(name)!.quant)) {
+      const largest = operands[0]!.data.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+      const step = Math.fround(largest / 127);
+      const data = operands[0]!.data.map((x) => step * Math.sign(x) * Math.floor(Math.abs(x) / step + 0.5));
+      operands[0] = { ...operands[0]!, data };
+    }
+    const shapes = node.outputs.map((name) => graph.tensors.get(name)!.type.shape);
+    getOp(node.op).reference(operands, node.attrs, shapes).forEach((y, i) => set(node.outputs[i]!, y));
+  }
+  return graph.outputs.map(({ tensor }) => {
+    const { data, shape } = values.get(tensor)!;
+    return { data: Float32Array.from(data), shape, dtype: "f32" };
+  });
 }

@@ -157,7 +157,9 @@ export class OnnxContext {
     if (value.from) orders.push([value.from.tensor, compose(value.from.perm, perm)]);
     for (const [tensor, move] of orders) {
       if (isIdentity(move)) return this.bind(output, { file: tensor });
-      if (rank > 2 && isIdentity(compose(move, channelsLast(rank)))) return this.bind(output, { last: tensor });
+      if (rank > 2 && isIdentity(compose(move, channelsLast(rank)))) {
+        return this.bind(output, { last: tensor, from: { tensor, perm: move, node } });
+      }
     }
     const [tensor, move] = orders[0]!;
     this.bind(output, { from: { tensor, perm: move, node } });

@@ -198,7 +198,9 @@ export class OnnxWriter {
     if (value.from) orders.push([value.from.value, compose(value.from.perm, perm)]);
     for (const [name, move] of orders) {
       if (isIdentity(move)) return void this.values.set(y, { plain: name });
-      if (rank > 2 && isIdentity(compose(move, channelsFirst(rank)))) return void this.values.set(y, { first: name });
+      if (rank > 2 && isIdentity(compose(move, channelsFirst(rank)))) {
+        return void this.values.set(y, { first: name, from: { value: name, perm: move, node: node.name } });
+      }
     }
     const [name, move] = orders[0]!;
     this.values.set(y, { from: { value: name, perm: move, node: node.name } });
