@@ -54,7 +54,7 @@ function randomGraph(seed: number): Graph {
     }
     values.push(pick(make)());
   }
-  for (const y of new Set([values.at(-1)!, values.at(-2)!, pick(values)])) net.builder.output(y);
+  for (const y of new Set([values.at(-1), values.at(-2), pick(values)])) net.builder.output(y);
   return net.builder.build();
 }
 
