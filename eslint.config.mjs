@@ -10,6 +10,7 @@ export default tseslint.config(
       "**/node_modules/**",
       "dist/**",
       "**/out/**",
+      ".idap-*/**",
       "coverage/**",
       "assembly/**", // AssemblyScript: asc is its compiler and its judge
       "src/formats/**/generated/**",
