@@ -14,6 +14,7 @@
 // Models: reading, writing, the graph itself.
 export { readModel, writeModel, type ReadOptions, type WriteFormat } from "./formats/index.js";
 export { GraphBuilder } from "./model/builder.js";
+export { Random } from "./model/random.js";
 export { verify } from "./model/verify.js";
 export { loadGraph, saveGraph } from "./model/serialize.js";
 export { IdapError } from "./model/errors.js";
@@ -56,12 +57,15 @@ export { criterionNames } from "./analyzer/criterion-registry.js";
 export { emit, type EmitOptions, type EmitResult } from "./emit/index.js";
 export { build, loadDevice, loadTarget } from "./build/index.js";
 export type { BuildOptions, BuildProgress, BuildResult } from "./build/index.js";
+export { runDemo, type DemoOptions, type DemoResult } from "./build/demo.js";
+export { renderReport, type ReportData } from "./report/index.js";
 export type { DeviceProfile, Target } from "./model/device-profile.js";
 
 // Packages: timing and checking.
 export {
   measurePackages,
   verifyPackage,
+  writeMeasurements,
   type VerifyResult,
   type Measurement,
   type MeasureOptions,

@@ -10,7 +10,7 @@ interface Pair {
 const percent = (x: number): string => `${(100 * x).toFixed(2)} %`;
 const ms = (x: number): string => `${x.toFixed(4)} ms`;
 const fewer = ({ dense, pruned }: Pair): string =>
-  dense > 0 ? `${(100 * (1 - pruned / dense)).toFixed(1)} % fewer` : "";
+  dense <= 0 ? "" : `${Math.abs(100 * (1 - pruned / dense)).toFixed(1)} % ${pruned <= dense ? "fewer" : "more"}`;
 
 function drop({ dense, pruned }: Pair): string {
   const points = 100 * (dense - pruned);
@@ -42,9 +42,6 @@ export function renderBuild(r: BuildResult): string {
       `On ${count(samples)} test samples the drop is ${dropPoints.toFixed(2)} points (95 % interval ${low.toFixed(2)} to ${high.toFixed(2)}).`,
     );
   }
-  lines.push(
-    `Largest error of the emitted module against the host: ${r.maxError.toExponential(1)} of the largest output.`,
-  );
   if (r.ledger.length > 0) lines.push("", ...r.ledger.map(describeEntry));
   lines.push("", verdict(r));
   return lines.join("\n");
@@ -69,22 +66,28 @@ function figures(r: BuildResult): Row[] {
     ["MACs", count(r.macs.dense), count(r.macs.pruned), fewer(r.macs)],
     ["parameters", count(r.params.dense), count(r.params.pruned), fewer(r.params)],
   );
-  const size = (what: "weights" | "code" | "glue", brotli: number): Row => {
-    const dense = r.bytes.dense?.[what];
-    const compared = dense === undefined ? "" : fewer({ dense, pruned: r.bytes[what] });
-    return [
-      what,
-      dense === undefined ? "" : bytes(dense),
-      bytes(r.bytes[what]),
-      compared,
-      `${bytes(brotli)} as brotli`,
+  const size = (what: "weights" | "code" | "glue", packed: `${typeof what}Brotli`): Row[] => {
+    const dense = r.bytes.dense;
+    const row = (label: string, key: typeof what | typeof packed): Row => [
+      label,
+      dense === null ? "" : bytes(dense[key]),
+      bytes(r.bytes[key]),
+      dense === null ? "" : fewer({ dense: dense[key], pruned: r.bytes[key] }),
     ];
+    return [row(what, what), row(`${what}, brotli`, packed)];
   };
   rows.push(
-    size("weights", r.bytes.weightsBrotli),
-    size("code", r.bytes.codeBrotli),
-    size("glue", r.bytes.glueBrotli),
-    ["arena", "", bytes(r.arenaBytes), "", "fixed"],
+    ...size("weights", "weightsBrotli"),
+    ...size("code", "codeBrotli"),
+    ...size("glue", "glueBrotli"),
+    ["arena", r.denseArenaBytes === null ? "" : bytes(r.denseArenaBytes), bytes(r.arenaBytes), "", "fixed"],
+    [
+      "max error",
+      r.denseMaxError === null ? "" : r.denseMaxError.toExponential(1),
+      r.maxError.toExponential(1),
+      "",
+      "against the host, of the largest output",
+    ],
     ["predicted", ms(latency.densePredictedMs), ms(latency.predictedMs), "", `on ${latency.device}`],
   );
   if (latency.measuredMs !== null) {
