@@ -19,7 +19,12 @@ export function resnet20() {
   const builder = new GraphBuilder("resnet20");
   let constants = 0;
   const constant = (shape, value) =>
-    builder.constant(`c${constants++}`, "f32", shape, Float32Array.from({ length: shape.reduce((n, d) => n * d, 1) }, value));
+    builder.constant(
+      `c${constants++}`,
+      "f32",
+      shape,
+      Float32Array.from({ length: shape.reduce((n, d) => n * d, 1) }, value),
+    );
   const conv = (x, co, kernel, stride) => {
     const ci = builder.typeOf(x).shape[3];
     const w = constant([kernel, kernel, ci, co], () => random.normal() * Math.sqrt(2 / (kernel * kernel * ci)));
@@ -66,7 +71,8 @@ export function images(count) {
     classes: CLASSES,
     pixels,
     read(indices, out) {
-      for (let i = 0; i < indices.length; i++) out.set(pixels.subarray(indices[i] * sample, (indices[i] + 1) * sample), i * sample);
+      for (let i = 0; i < indices.length; i++)
+        out.set(pixels.subarray(indices[i] * sample, (indices[i] + 1) * sample), i * sample);
     },
   };
 }

@@ -12,7 +12,10 @@ export type Augment = (data: Float32Array, random: Random) => void;
  */
 export function shiftFlip(shape: readonly number[]): Augment {
   if (shape.length !== 3) {
-    throw new IdapError("E_AUGMENT", `shift-flip needs images of three axes, got samples of shape [${shape.join(", ")}]`);
+    throw new IdapError(
+      "E_AUGMENT",
+      `shift-flip needs images of three axes, got samples of shape [${shape.join(", ")}]`,
+    );
   }
   const channelsFirst = shape[2]! > 4 && shape[0]! <= 4;
   const [h, w, c] = (channelsFirst ? [shape[1], shape[2], shape[0]] : shape) as [number, number, number];

@@ -29,13 +29,20 @@ export async function reestimateBatchNorm(graph: Graph, data: Split, options: Re
   const batch = Math.min(options.batch ?? 128, data.count);
   const batches = Math.min(options.batches, Math.floor(data.count / Math.max(1, batch)));
   if (!(batches >= 1)) {
-    throw new IdapError("E_DATA", `re-estimating batch norms needs at least one batch, got ${options.batches} of ${data.count} samples`);
+    throw new IdapError(
+      "E_DATA",
+      `re-estimating batch norms needs at least one batch, got ${options.batches} of ${data.count} samples`,
+    );
   }
   const tensors = norms.flatMap(({ mean, invStd }) => [mean, invStd]);
   const last = norms[norms.length - 1]!;
   // Nothing after the last norm is needed.
   const outputs = [{ name: last.mean, tensor: last.mean }];
-  const executor = createExecutor("wasm", { ...learning, outputs }, options.fast === undefined ? {} : { fast: options.fast });
+  const executor = createExecutor(
+    "wasm",
+    { ...learning, outputs },
+    options.fast === undefined ? {} : { fast: options.fast },
+  );
   const sums = new Map<string, Float64Array>();
   const add = (name: string, values: ArrayLike<number>, term: (v: number, i: number) => number): void => {
     const sum = sums.get(name) ?? new Float64Array(values.length);
@@ -45,7 +52,10 @@ export async function reestimateBatchNorm(graph: Graph, data: Split, options: Re
   try {
     const values = new Float32Array(batch * data.shape.reduce((n, d) => n * d, 1));
     for (let b = 0; b < batches; b++) {
-      data.read(Int32Array.from({ length: batch }, (_, i) => b * batch + i), values);
+      data.read(
+        Int32Array.from({ length: batch }, (_, i) => b * batch + i),
+        values,
+      );
       const input = { data: values, shape: [batch, ...data.shape], dtype: "f32" as const };
       const got = await executor.observe({ [graph.inputs[0]!.name]: input }, tensors);
       for (const norm of norms) {
@@ -62,7 +72,10 @@ export async function reestimateBatchNorm(graph: Graph, data: Split, options: Re
   for (const norm of norms) {
     const mean = sums.get(norm.mean)!;
     constants.set(norm.runningMean, Float32Array.from(mean));
-    constants.set(norm.runningVariance, Float32Array.from(sums.get(norm.invStd)!, (s, i) => Math.max(0, s - mean[i]! ** 2)));
+    constants.set(
+      norm.runningVariance,
+      Float32Array.from(sums.get(norm.invStd)!, (s, i) => Math.max(0, s - mean[i]! ** 2)),
+    );
   }
   return withConstants(graph, constants);
 }

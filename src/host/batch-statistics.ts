@@ -15,11 +15,15 @@ export interface LearningNorm {
 }
 
 /** The graph with batch_norm_train in place of each batch_norm that `learns`; other outputs and names stay. */
-export function withBatchStatistics(graph: Graph, learns: (norm: Node) => boolean): { graph: Graph; norms: LearningNorm[] } {
+export function withBatchStatistics(
+  graph: Graph,
+  learns: (norm: Node) => boolean,
+): { graph: Graph; norms: LearningNorm[] } {
   const norms: LearningNorm[] = [];
   const tensors = new Map<string, Tensor>(graph.tensors);
   const nodes = graph.nodes.map((node) => {
-    if (node.op !== "batch_norm" || !node.inputs.slice(1).every((name) => isConstant(graph, name)) || !learns(node)) return node;
+    if (node.op !== "batch_norm" || !node.inputs.slice(1).every((name) => isConstant(graph, name)) || !learns(node))
+      return node;
     const [x, gamma, beta, runningMean, runningVariance] = node.inputs as [string, string, string, string, string];
     const [mean, invStd] = [`${node.name}/batch_mean`, `${node.name}/batch_inv_std`];
     const type = { ...graph.tensors.get(gamma)!.type };

@@ -63,7 +63,10 @@ async function collect(graph: Graph, tensor: string, data: Split, options: Evalu
     for (let first = 0; first < data.count; first += chunk) {
       const count = Math.min(chunk, data.count - first);
       const values = new Float32Array(count * sample);
-      data.read(Int32Array.from({ length: count }, (_, i) => first + i), values);
+      data.read(
+        Int32Array.from({ length: count }, (_, i) => first + i),
+        values,
+      );
       const input = { data: values, shape: [count, ...data.shape], dtype: "f32" as const };
       const result = await executor.run({ [graph.inputs[0]!.name]: input });
       out.set(result[tensor]!.data as Float32Array, first * width);

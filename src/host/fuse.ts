@@ -54,7 +54,9 @@ export function fuseGraph(graph: Graph, kept: ReadonlySet<string>): Step[] {
     if (!sameShape(shape(node.inputs[0]!), shape(node.inputs[1]!))) continue;
     const candidates = node.inputs
       .map((tensor) => ({ tensor, producer: producers.get(tensor) }))
-      .filter(({ tensor, producer }) => producer && CAN_ADD.has(producer.op) && fusable(producer) && only(tensor) === node)
+      .filter(
+        ({ tensor, producer }) => producer && CAN_ADD.has(producer.op) && fusable(producer) && only(tensor) === node,
+      )
       .sort((a, b) => position.get(b.producer!)! - position.get(a.producer!)!);
     const best = candidates[0]?.producer;
     if (best && ![...joined.values()].includes(best)) joined.set(node, best);
@@ -111,7 +113,9 @@ function fuseMaskedNorm(
   // Its other inputs come from the forward pass; anything later would have to be waited for.
   const before = new Set(graph.nodes.slice(0, graph.nodes.indexOf(node)).flatMap((n) => n.outputs));
   const ready = (tensor: string): boolean =>
-    before.has(tensor) || graph.tensors.get(tensor)?.data !== undefined || graph.inputs.some((p) => p.tensor === tensor);
+    before.has(tensor) ||
+    graph.tensors.get(tensor)?.data !== undefined ||
+    graph.inputs.some((p) => p.tensor === tensor);
   if (!norm.inputs.slice(1).every(ready)) return null;
   const keep = readers.length > 1 || kept.has(masked);
   return {

@@ -49,7 +49,14 @@ export function paddedLayout(shape: Shape, halo: Halo = NO_HALO): Layout {
     const [top, left, bottom, right] = halo;
     const row = (left + w + right) * pixel;
     const image = (top + h + bottom) * row;
-    return { shape, strides: [image, row, pixel, 4], plain: false, halo, bytes: n * image, origin: top * row + left * pixel };
+    return {
+      shape,
+      strides: [image, row, pixel, 4],
+      plain: false,
+      halo,
+      bytes: n * image,
+      origin: top * row + left * pixel,
+    };
   }
   const strides = new Array<number>(rank);
   let step = pixel;

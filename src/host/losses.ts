@@ -30,13 +30,21 @@ export function logitsOf(graph: Graph): string {
 export function addLoss(student: Graph, classes: number, options: Pick<TrainOptions, "loss" | "match">): LossGraph {
   const { labels = classes > 0 ? 1 : 0, distill } = options.loss;
   const { match } = options;
-  for (const [name, weight] of [["labels", labels], ["distill", distill?.weight ?? 0], ["match", match?.weight ?? 0]] as const) {
+  for (const [name, weight] of [
+    ["labels", labels],
+    ["distill", distill?.weight ?? 0],
+    ["match", match?.weight ?? 0],
+  ] as const) {
     if (!(weight >= 0 && Number.isFinite(weight))) {
       throw new IdapError("E_OPTION", `the weight of the loss "${name}" must be a number of at least 0, got ${weight}`);
     }
   }
   if (labels > 0 && classes === 0) {
-    throw new IdapError("E_LABELS", "training on labels needs labelled data, and this data has none", "Use distillation alone.");
+    throw new IdapError(
+      "E_LABELS",
+      "training on labels needs labelled data, and this data has none",
+      "Use distillation alone.",
+    );
   }
   const merged = mergeTeachers(student, [distill?.teacher, match?.teacher]);
   const needsTarget = labels > 0;
@@ -47,7 +55,12 @@ export function addLoss(student: Graph, classes: number, options: Pick<TrainOpti
   const rows = (tensor: string, width: number): string => asRows(patch, graph, tensor, width);
 
   if (needsTarget) {
-    const [loss] = patch.node("softmax_cross_entropy", [rows(logits, classes), TARGET], { temperature: 1 }, "train/labels");
+    const [loss] = patch.node(
+      "softmax_cross_entropy",
+      [rows(logits, classes), TARGET],
+      { temperature: 1 },
+      "train/labels",
+    );
     terms.push({ loss: loss!, weight: labels });
   }
   if (distill && distill.weight > 0) {
@@ -56,27 +69,53 @@ export function addLoss(student: Graph, classes: number, options: Pick<TrainOpti
     const width = sizeOf(typeOf(student, logits).shape);
     const taught = merged.nameOf(distill.teacher, logitsOf(distill.teacher));
     if (sizeOf(typeOf(graph, taught).shape) !== width) {
-      throw new IdapError("E_TEACHER", `the teacher has ${sizeOf(typeOf(graph, taught).shape)} outputs, the student ${width}`);
+      throw new IdapError(
+        "E_TEACHER",
+        `the teacher has ${sizeOf(typeOf(graph, taught).shape)} outputs, the student ${width}`,
+      );
     }
-    const cooled = patch.node("mul", [rows(taught, width), patch.constant("train/1/T", [], new Float32Array([1 / t]))], {}, "train/cooled");
+    const cooled = patch.node(
+      "mul",
+      [rows(taught, width), patch.constant("train/1/T", [], new Float32Array([1 / t]))],
+      {},
+      "train/cooled",
+    );
     const [soft] = patch.node("softmax", cooled, { axis: 1 }, "train/soft");
-    const [loss] = patch.node("softmax_cross_entropy", [rows(logits, width), soft!], { temperature: t }, "train/distill");
+    const [loss] = patch.node(
+      "softmax_cross_entropy",
+      [rows(logits, width), soft!],
+      { temperature: t },
+      "train/distill",
+    );
     terms.push({ loss: loss!, weight: distill.weight });
   }
   for (const [studentTensor, teacherTensor] of match && match.weight > 0 ? match.pairs : []) {
     const taught = merged.nameOf(match!.teacher, teacherTensor);
     const [a, b] = [typeOf(student, studentTensor).shape, typeOf(match!.teacher, teacherTensor).shape];
     if (!sameShape(a, b)) {
-      throw new IdapError("E_TEACHER", `"${studentTensor}" [${a}] cannot match "${teacherTensor}" [${b}] of the teacher: the shapes differ`);
+      throw new IdapError(
+        "E_TEACHER",
+        `"${studentTensor}" [${a}] cannot match "${teacherTensor}" [${b}] of the teacher: the shapes differ`,
+      );
     }
     const [loss] = patch.node("mean_squared_error", [studentTensor, taught], {}, `train/match/${studentTensor}`);
     terms.push({ loss: loss!, weight: match!.weight / match!.pairs.length });
   }
   if (terms.length === 0) {
-    throw new IdapError("E_OPTION", "training needs a loss: labels, distillation or tensors to match, with a weight above 0");
+    throw new IdapError(
+      "E_OPTION",
+      "training needs a loss: labels, distillation or tensors to match, with a weight above 0",
+    );
   }
   const weighted = terms.map(({ loss, weight }, i) =>
-    weight === 1 ? loss : patch.node("mul", [loss, patch.constant(`train/weight${i}`, [], new Float32Array([weight]))], {}, `train/term${i}`)[0]!,
+    weight === 1
+      ? loss
+      : patch.node(
+          "mul",
+          [loss, patch.constant(`train/weight${i}`, [], new Float32Array([weight]))],
+          {},
+          `train/term${i}`,
+        )[0]!,
   );
   const loss = weighted.reduce((sum, term) => patch.node("add", [sum, term], {}, "train/loss")[0]!);
   return { graph: patch.apply(), loss, needsTarget };
@@ -122,7 +161,10 @@ function mergeTeachers(
       teacher.inputs.map((port, k) => {
         const own = student.inputs[k]?.tensor;
         if (own === undefined || !sameShape(typeOf(student, own).shape, typeOf(teacher, port.tensor).shape)) {
-          throw new IdapError("E_TEACHER", `the teacher "${teacher.name}" does not take the student's inputs ("${port.name}" differs)`);
+          throw new IdapError(
+            "E_TEACHER",
+            `the teacher "${teacher.name}" does not take the student's inputs ("${port.name}" differs)`,
+          );
         }
         return [port.tensor, own] as const;
       }),
@@ -133,7 +175,12 @@ function mergeTeachers(
       if (!inputs.has(name)) tensors.set(rename(name), { ...tensor, name: rename(name) });
     }
     for (const node of teacher.nodes) {
-      nodes.push({ ...node, name: `teacher${i}/${node.name}`, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) });
+      nodes.push({
+        ...node,
+        name: `teacher${i}/${node.name}`,
+        inputs: node.inputs.map(rename),
+        outputs: node.outputs.map(rename),
+      });
     }
   });
   const nameOf = (teacher: Graph, tensor: string): string => {

@@ -17,7 +17,8 @@ export function createMachine(module, plan) {
     new WebAssembly.Instance(module, { env: { memory, abort } }).exports
   );
   const own = /** @type {() => number} */ (/** @type {unknown} */ (kernels.data_end))();
-  if (own > plan.firstAddress) throw new Error(`internal: the host module's own data ends at ${own}, in the plan's memory`);
+  if (own > plan.firstAddress)
+    throw new Error(`internal: the host module's own data ends at ${own}, in the plan's memory`);
   const floats = new Float32Array(memory.buffer);
   const bind = (/** @type {import("./plan.js").Call} */ [name, ...args]) => {
     const kernel = kernels[name];

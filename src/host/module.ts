@@ -49,7 +49,14 @@ async function locate(variant: Variant): Promise<Uint8Array> {
 /** Of everything that the module is compiled from. */
 function sourceHash(folder: string): string {
   const hash = createHash("sha256");
-  const files = ["host.ts", ...["kernels", "gradients"].flatMap((sub) => readdirSync(path.join(folder, sub)).sort().map((f) => `${sub}/${f}`))];
+  const files = [
+    "host.ts",
+    ...["kernels", "gradients"].flatMap((sub) =>
+      readdirSync(path.join(folder, sub))
+        .sort()
+        .map((f) => `${sub}/${f}`),
+    ),
+  ];
   for (const file of files) hash.update(file).update(readFileSync(path.join(folder, file)));
   return hash.digest("hex").slice(0, 16);
 }

@@ -9,7 +9,17 @@ import { tensorOf } from "../model/graph.js";
 import { shapeAt, sizeOf, type Graph, type Shape } from "../model/types.js";
 import { align, assignOffsets, type Lifetime } from "./arena.js";
 import { fuseGraph, type Step } from "./fuse.js";
-import { NO_HALO, paddedLayout, place, placeOf, plainLayout, sameBytes, type Halo, type Layout, type View } from "./layout.js";
+import {
+  NO_HALO,
+  paddedLayout,
+  place,
+  placeOf,
+  plainLayout,
+  sameBytes,
+  type Halo,
+  type Layout,
+  type View,
+} from "./layout.js";
 import type { LowerContext } from "./lower/context.js";
 import { haloWish, lowerings } from "./lower/index.js";
 import { copyStrided } from "./lower/strided.js";
@@ -66,7 +76,10 @@ class Planner {
       this.lower(step, temps[i]!, packedAt, done, calls, setup);
     });
     (this.options.collect ?? []).forEach((name, i) => {
-      const to = { address: collected.address + 4 * collected.offsets[i]!, strides: plainLayout(this.shape(name)).strides };
+      const to = {
+        address: collected.address + 4 * collected.offsets[i]!,
+        strides: plainLayout(this.shape(name)).strides,
+      };
       copyStrided((...call) => calls.push(call), this.view(name), to, this.shape(name));
     });
     return {
@@ -99,7 +112,10 @@ class Planner {
     }
     for (const [name, { type, data }] of this.graph.tensors) {
       if (type.dtype !== "f32") {
-        throw new IdapError("E_DTYPE", `tensor "${name}" of "${this.graph.name}" is ${type.dtype}; the wasm executor computes in f32`);
+        throw new IdapError(
+          "E_DTYPE",
+          `tensor "${name}" of "${this.graph.name}" is ${type.dtype}; the wasm executor computes in f32`,
+        );
       }
       if (data) this.layouts.set(name, plainLayout(this.shape(name)));
     }
@@ -230,7 +246,11 @@ class Planner {
   private lowering(step: Step): (step: Step, ctx: LowerContext) => void {
     const lowering = lowerings[step.op];
     if (!lowering) {
-      throw new IdapError("E_OP", `node "${step.name}": the wasm executor cannot run ${step.op}`, "Use the reference executor.");
+      throw new IdapError(
+        "E_OP",
+        `node "${step.name}": the wasm executor cannot run ${step.op}`,
+        "Use the reference executor.",
+      );
     }
     return lowering;
   }

@@ -12,7 +12,10 @@ export function requireFit(graph: Graph, data: Split): void {
   }
   const { type } = tensorOf(graph, port.tensor);
   if (type.batchAxis !== 0 || type.shape[0] !== 1) {
-    throw new IdapError("E_BATCH", `the input "${port.name}" [${type.shape}] of "${graph.name}" has no batch on its first axis`);
+    throw new IdapError(
+      "E_BATCH",
+      `the input "${port.name}" [${type.shape}] of "${graph.name}" has no batch on its first axis`,
+    );
   }
   if (!sameShape(type.shape.slice(1), data.shape)) {
     throw new IdapError(

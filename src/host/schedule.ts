@@ -5,7 +5,11 @@ import type { TrainOptions } from "./train-types.js";
  * Rate of step `step` (from 0) of `steps`: linear rise over the warm-up, then half a cosine to 0, or constant.
  * Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017 (without restarts).
  */
-export function learningRate(options: Pick<TrainOptions, "lr" | "warmupSteps" | "schedule">, step: number, steps: number): number {
+export function learningRate(
+  options: Pick<TrainOptions, "lr" | "warmupSteps" | "schedule">,
+  step: number,
+  steps: number,
+): number {
   const { lr, warmupSteps = 0, schedule = "cosine" } = options;
   const warmup = Math.min(warmupSteps, steps);
   if (step < warmup) return (lr * (step + 1)) / warmup;

@@ -22,7 +22,11 @@ export type { Optimizer, StepReport, TrainOptions } from "./train-types.js";
  * of threads; it depends on `shards` (and on the machine, where `fast` is set).
  * Throws E_DIVERGED when the loss or a gradient stops being finite.
  */
-export async function train(graph: Graph, data: Split, options: TrainOptions): Promise<{ graph: Graph; losses: number[] }> {
+export async function train(
+  graph: Graph,
+  data: Split,
+  options: TrainOptions,
+): Promise<{ graph: Graph; losses: number[] }> {
   const { shards = 2, loss, augment = "none", bnMomentum = 0.9 } = options;
   check(graph, data, options);
   const batch = batchSize(data, options.batch ?? 128, shards);
@@ -35,7 +39,13 @@ export async function train(graph: Graph, data: Split, options: TrainOptions): P
   const losses: number[] = [];
   const started = performance.now();
 
-  const trainer = await Trainer.start(training, { batch, shards, threads, fast: options.fast ?? false, optimizer: options.optimizer });
+  const trainer = await Trainer.start(training, {
+    batch,
+    shards,
+    threads,
+    fast: options.fast ?? false,
+    optimizer: options.optimizer,
+  });
   try {
     batches.fill(trainer.images(0), trainer.targets(0));
     for (let step = 0; step < steps; step++) {
@@ -70,7 +80,11 @@ export async function train(graph: Graph, data: Split, options: TrainOptions): P
 function batchSize(data: Split, wanted: number, shards: number): number {
   const batch = Math.floor(Math.min(wanted, data.count) / shards) * shards;
   if (batch < shards) {
-    throw new IdapError("E_DATA", `${shards} shards need at least as many samples, "${data.name}" has ${data.count}`, "Set shards to 1.");
+    throw new IdapError(
+      "E_DATA",
+      `${shards} shards need at least as many samples, "${data.name}" has ${data.count}`,
+      "Set shards to 1.",
+    );
   }
   return batch;
 }
@@ -82,7 +96,8 @@ function check(graph: Graph, data: Split, options: TrainOptions): void {
       throw new IdapError("E_OPTION", `training option "${name}" must be a positive whole number, got ${value}`);
     }
   }
-  if (!(options.epochs > 0)) throw new IdapError("E_OPTION", `training option "epochs" must be above 0, got ${options.epochs}`);
+  if (!(options.epochs > 0))
+    throw new IdapError("E_OPTION", `training option "epochs" must be above 0, got ${options.epochs}`);
   if (!(options.lr >= 0 && Number.isFinite(options.lr))) {
     throw new IdapError("E_OPTION", `training option "lr" must be a number of at least 0, got ${options.lr}`);
   }

@@ -121,7 +121,12 @@ function optimizerSettings(optimizer: Optimizer): OptimizerSettings {
   return { ...optimizer, beta1: optimizer.beta1 ?? 0.9, beta2: optimizer.beta2 ?? 0.999 };
 }
 
-function shareMemory(training: Training, plan: Plan, shards: number, optimizer: OptimizerSettings): Omit<TrainingShare, "shards"> {
+function shareMemory(
+  training: Training,
+  plan: Plan,
+  shards: number,
+  optimizer: OptimizerSettings,
+): Omit<TrainingShare, "shards"> {
   const floats = (length: number): Float32Array => new Float32Array(new SharedArrayBuffer(4 * length));
   const perShard = (length: number): Float32Array[] => Array.from({ length: shards }, () => floats(length));
   const size = (tensor: string): number => sizeOf(typeOf(training.graph, tensor).shape) * plan.batch;

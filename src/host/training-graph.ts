@@ -19,7 +19,11 @@ export interface Training {
   readonly needsTarget: boolean;
 }
 
-export function buildTraining(graph: Graph, classes: number, options: Pick<TrainOptions, "loss" | "match" | "trainable">): Training {
+export function buildTraining(
+  graph: Graph,
+  classes: number,
+  options: Pick<TrainOptions, "loss" | "match" | "trainable">,
+): Training {
   const { trainable = () => true } = options;
   const { graph: learning, norms } = withBatchStatistics(graph, (norm) => trainable(norm.inputs[1]!));
   const { graph: forward, loss, needsTarget } = addLoss(learning, classes, options);
@@ -27,10 +31,14 @@ export function buildTraining(graph: Graph, classes: number, options: Pick<Train
   const { graph: backward, gradients } = differentiate(forward, loss, wanted);
   const parameters = wanted.filter((name) => gradients.has(name));
   if (parameters.length === 0) {
-    throw new IdapError("E_TRAINABLE", `nothing to train in "${graph.name}": the loss depends on no constant that may change`);
+    throw new IdapError(
+      "E_TRAINABLE",
+      `nothing to train in "${graph.name}": the loss depends on no constant that may change`,
+    );
   }
   for (const name of parameters) {
-    if (tensorOf(graph, name).type.dtype !== "f32") throw new IdapError("E_DTYPE", `the parameter "${name}" is not f32`);
+    if (tensorOf(graph, name).type.dtype !== "f32")
+      throw new IdapError("E_DTYPE", `the parameter "${name}" is not f32`);
   }
   return {
     graph: { ...backward, outputs: [{ name: "loss", tensor: loss }] },

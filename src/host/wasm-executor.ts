@@ -49,7 +49,8 @@ export class WasmExecutor implements Executor {
 
   async observe(inputs: TensorRecord, tensors: readonly string[]): Promise<Map<string, TensorValue>> {
     const unknown = tensors.find((name) => !this.graph.tensors.has(name));
-    if (unknown !== undefined) throw new IdapError("E_TENSOR", `"${this.graph.name}" has no tensor "${unknown}" to observe`);
+    if (unknown !== undefined)
+      throw new IdapError("E_TENSOR", `"${this.graph.name}" has no tensor "${unknown}" to observe`);
     return this.compute(inputs, tensors);
   }
 
@@ -113,7 +114,10 @@ export class WasmExecutor implements Executor {
     for (const [old, session] of this.sessions) {
       if (this.sessions.size < KEPT) break;
       this.sessions.delete(old);
-      void session.then((s) => s.close(), () => undefined);
+      void session.then(
+        (s) => s.close(),
+        () => undefined,
+      );
     }
     const session = this.open(batch, observe);
     this.sessions.set(key, session);

@@ -14,7 +14,9 @@ const sizeOf = (/** @type {readonly number[]} */ shape) => shape.reduce((n, d) =
 
 /** @param {readonly ArrayLike<number>[]} inputs */
 function pass(inputs) {
-  plan.inputs.forEach((place, i) => machine.write(place, /** @type {ArrayLike<number>} */ (inputs[i]), 0, rowsOf(place.shape)));
+  plan.inputs.forEach((place, i) =>
+    machine.write(place, /** @type {ArrayLike<number>} */ (inputs[i]), 0, rowsOf(place.shape)),
+  );
   machine.run();
 }
 
@@ -38,7 +40,9 @@ function gradients(slot) {
     const inputs = /** @type {readonly (readonly Float32Array[])[]} */ (share.inputs[slot]);
     pass(inputs.map((shards) => /** @type {Float32Array} */ (shards[shard])));
     const from = plan.collected.address / 4;
-    /** @type {Float32Array} */ (share.collected[shard]).set(machine.floats.subarray(from, from + plan.collected.length));
+    /** @type {Float32Array} */ (share.collected[shard]).set(
+      machine.floats.subarray(from, from + plan.collected.length),
+    );
   }
 }
 

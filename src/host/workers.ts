@@ -53,8 +53,8 @@ export interface HostWorker {
 export function startWorker(start: WorkerStart): HostWorker {
   const worker = new Worker(new URL("./worker.mjs", import.meta.url), { workerData: start });
   let waiting: { resolve: (value: unknown) => void; reject: (error: unknown) => void } | null = null;
-  let failure: unknown = null;
-  const fail = (error: unknown): void => {
+  let failure: Error | null = null;
+  const fail = (error: Error): void => {
     failure ??= error;
     waiting?.reject(error);
     waiting = null;
@@ -74,7 +74,7 @@ export function startWorker(start: WorkerStart): HostWorker {
     ask: (request) =>
       new Promise((resolve, reject) => {
         if (failure !== null) {
-          reject(failure as Error);
+          reject(failure);
           return;
         }
         waiting = { resolve, reject };
@@ -83,7 +83,7 @@ export function startWorker(start: WorkerStart): HostWorker {
       }),
     close: async () => {
       failure ??= new Error("internal: the worker thread was closed");
-      waiting?.reject(failure as Error);
+      waiting?.reject(failure);
       waiting = null;
       await worker.terminate();
     },

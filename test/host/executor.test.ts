@@ -15,7 +15,13 @@ describe("a batch", () => {
       const graph = randomNetwork(seed);
       const inputs = randomInputs(graph, seed, 11);
       const whole = floats((await createExecutor("wasm", graph).run(inputs)).y);
-      for (const options of [{ batch: 4 }, { batch: 1 }, { batch: 3, threads: 1 }, { batch: 3, threads: 2 }, { batch: 2, threads: 3 }]) {
+      for (const options of [
+        { batch: 4 },
+        { batch: 1 },
+        { batch: 3, threads: 1 },
+        { batch: 3, threads: 2 },
+        { batch: 2, threads: 3 },
+      ]) {
         const executor = createExecutor("wasm", graph, options);
         expect(floats((await executor.run(inputs)).y)).toEqual(whole);
         await executor.close();
@@ -26,7 +32,12 @@ describe("a batch", () => {
   test("may lie on another axis than the first", async () => {
     const builder = new GraphBuilder("second axis");
     const x = builder.input("x", { dtype: "f32", shape: [3, 1, 5], batchAxis: 1 });
-    const w = builder.constant("w", "f32", [5, 2], Float32Array.from({ length: 10 }, (_, i) => i - 4));
+    const w = builder.constant(
+      "w",
+      "f32",
+      [5, 2],
+      Float32Array.from({ length: 10 }, (_, i) => i - 4),
+    );
     builder.output(builder.node("dense", [x, w])[0]!, "y");
     const graph = builder.build();
     const inputs = randomInputs(graph, 1, 7);
@@ -45,7 +56,9 @@ describe("a batch", () => {
     const graph = builder.build();
     const inputs = randomInputs(graph, 1, 9);
     const expected = floats((await createExecutor("reference", graph).run(inputs)).y);
-    expect(relativeError(floats((await createExecutor("wasm", graph, { batch: 2 }).run(inputs)).y), expected)).toBeLessThan(1e-6);
+    expect(
+      relativeError(floats((await createExecutor("wasm", graph, { batch: 2 }).run(inputs)).y), expected),
+    ).toBeLessThan(1e-6);
   });
 });
 
@@ -55,7 +68,9 @@ describe("memory that is used again", () => {
     const net = new Net(new Random(3), "odd");
     const x = net.input([5, 7, 3]);
     const a = net.relu(net.conv(net.relu(net.conv(x, 5)), 7, 3, 2));
-    const graph = net.build(net.op("softmax", [net.dense(net.flatten(net.concat(a, net.conv(a, 2, 1))), 6)], { axis: 1 }));
+    const graph = net.build(
+      net.op("softmax", [net.dense(net.flatten(net.concat(a, net.conv(a, 2, 1))), 6)], { axis: 1 }),
+    );
     const executor = createExecutor("wasm", graph);
     const inputs = randomInputs(graph, 1, 4);
     const first = floats((await executor.run(inputs)).y);
@@ -69,15 +84,26 @@ describe("both builds of the kernels", () => {
   test("the relaxed one, where the engine has it, agrees within rounding", async () => {
     const graph = tinyResidual(1);
     const inputs = randomInputs(graph, 1, 5);
-    const [strict, fast] = await Promise.all([false, true].map((on) => createExecutor("wasm", graph, { fast: on }).run(inputs)));
+    const [strict, fast] = await Promise.all(
+      [false, true].map((on) => createExecutor("wasm", graph, { fast: on }).run(inputs)),
+    );
     expect(relativeError(floats(fast!.y), floats(strict!.y))).toBeLessThan(1e-5);
   });
 
   test("the wide convolution has the bits of the device's", async () => {
     const module = await loadHostModule();
     const plan: Plan = {
-      batch: 1, firstAddress: FIRST_ADDRESS, bytes: 4 * 65536, constants: [], setup: [], calls: [], inputs: [], results: [],
-      mutable: { address: 0, length: 0, offsets: [] }, collected: { address: 0, length: 0, offsets: [] }, states: [],
+      batch: 1,
+      firstAddress: FIRST_ADDRESS,
+      bytes: 4 * 65536,
+      constants: [],
+      setup: [],
+      calls: [],
+      inputs: [],
+      results: [],
+      mutable: { address: 0, length: 0, offsets: [] },
+      collected: { address: 0, length: 0, offsets: [] },
+      states: [],
     };
     const { floats: memory, kernels } = createMachine(module, plan);
     const random = new Random(5);
@@ -91,19 +117,67 @@ describe("both builds of the kernels", () => {
       const outputs = (co + 3) & ~3;
       for (const act of [0, 1, 2]) {
         kernels.pack_panels!(w, 4 * 15 * co, 4 * 5 * co, 4 * co, 4, bias, 3, 3, 5, 8, co, packed);
-        kernels.conv_wide!(x, 0, row, pixel, row, pixel, packed, r, 0, 7 * 4 * outputs, 4 * outputs, wide, 0, 7 * 4 * outputs, 4 * outputs, 1, 6, 7, 3, 1, 24, outputs, act);
+        kernels.conv_wide!(
+          x,
+          0,
+          row,
+          pixel,
+          row,
+          pixel,
+          packed,
+          r,
+          0,
+          7 * 4 * outputs,
+          4 * outputs,
+          wide,
+          0,
+          7 * 4 * outputs,
+          4 * outputs,
+          1,
+          6,
+          7,
+          3,
+          1,
+          24,
+          outputs,
+          act,
+        );
         // The device's order: panels of four channels, each bias and weights.
         const panels = new Float32Array(outputs * 73);
         for (let p = 0; p < outputs / 4; p++) {
           for (let j = 0; j < 4 && 4 * p + j < co; j++) {
             panels[p * 292 + j] = memory[bias / 4 + 4 * p + j]!;
-            for (let t = 0; t < 9; t++) for (let c = 0; c < 5; c++) panels[p * 292 + 4 + (t * 8 + c) * 4 + j] = memory[w / 4 + (t * 5 + c) * co + 4 * p + j]!;
+            for (let t = 0; t < 9; t++)
+              for (let c = 0; c < 5; c++)
+                panels[p * 292 + 4 + (t * 8 + c) * 4 + j] = memory[w / 4 + (t * 5 + c) * co + 4 * p + j]!;
           }
         }
         memory.set(panels, packed / 4);
-        kernels.conv!(x, packed, narrow, r, 6, 7, outputs / 4, row, pixel, 7 * 4 * outputs, 4 * outputs, 7 * 4 * outputs, 4 * outputs, 96, 1, 0, 3, row, act);
+        kernels.conv!(
+          x,
+          packed,
+          narrow,
+          r,
+          6,
+          7,
+          outputs / 4,
+          row,
+          pixel,
+          7 * 4 * outputs,
+          4 * outputs,
+          7 * 4 * outputs,
+          4 * outputs,
+          96,
+          1,
+          0,
+          3,
+          row,
+          act,
+        );
         const size = 6 * 7 * outputs;
-        expect(memory.slice(wide / 4, wide / 4 + size), `${co} channels, act ${act}`).toEqual(memory.slice(narrow / 4, narrow / 4 + size));
+        expect(memory.slice(wide / 4, wide / 4 + size), `${co} channels, act ${act}`).toEqual(
+          memory.slice(narrow / 4, narrow / 4 + size),
+        );
       }
     }
   });
@@ -122,8 +196,12 @@ describe("what callers get wrong", () => {
   });
 
   test("an unknown tensor to observe, bad options, a closed executor", async () => {
-    await expect(createExecutor("wasm", graph).observe(inputs, ["nowhere"])).rejects.toMatchObject({ code: "E_TENSOR" });
-    expect(() => createExecutor("wasm", graph, { batch: 0 })).toThrowError(expect.objectContaining({ code: "E_OPTION" }));
+    await expect(createExecutor("wasm", graph).observe(inputs, ["nowhere"])).rejects.toMatchObject({
+      code: "E_TENSOR",
+    });
+    expect(() => createExecutor("wasm", graph, { batch: 0 })).toThrowError(
+      expect.objectContaining({ code: "E_OPTION" }),
+    );
     const executor = createExecutor("wasm", graph);
     await executor.close();
     await expect(executor.run(inputs)).rejects.toMatchObject({ code: "E_CLOSED" });

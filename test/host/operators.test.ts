@@ -25,7 +25,12 @@ describe.each(opCases)("$op, $title", (c) => {
 /** Channel counts around every tile and vector edge. */
 const CHANNELS = [1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 15, 16, 17, 21, 28, 32, 33];
 
-const conv = (strides: number[], dilations: number[], pads: number[]): OpCase["attrs"] => ({ strides, dilations, pads, groups: 1 });
+const conv = (strides: number[], dilations: number[], pads: number[]): OpCase["attrs"] => ({
+  strides,
+  dilations,
+  pads,
+  groups: 1,
+});
 const depthwise = (strides: number[], pads: number[]): OpCase["attrs"] => ({ strides, dilations: [1, 1], pads });
 
 describe.each(CHANNELS)("%i channels", (c) => {
@@ -36,24 +41,66 @@ describe.each(CHANNELS)("%i channels", (c) => {
     { title: "", op: "conv2d", attrs: same, inputs: [x(3, 5, c), w(3, 3, c, d), w(d)] },
     { title: "", op: "conv2d", attrs: same, inputs: [x(3, 5, d), w(3, 3, d, c)] },
     { title: "strided", op: "conv2d", attrs: strided, inputs: [x(6, 6, c), w(3, 3, c, d)] },
-    { title: "1x1", op: "conv2d", attrs: conv([1, 1], [1, 1], [0, 0, 0, 0]), inputs: [x(3, 3, c), w(1, 1, c, d), w(d)] },
+    {
+      title: "1x1",
+      op: "conv2d",
+      attrs: conv([1, 1], [1, 1], [0, 0, 0, 0]),
+      inputs: [x(3, 3, c), w(1, 1, c, d), w(d)],
+    },
     { title: "", op: "conv2d_grad_input", attrs: { ...same, extent: [3, 5] }, inputs: [x(3, 5, d), w(3, 3, c, d)] },
-    { title: "strided", op: "conv2d_grad_input", attrs: { ...strided, extent: [6, 6] }, inputs: [x(3, 3, d), w(3, 3, c, d)] },
+    {
+      title: "strided",
+      op: "conv2d_grad_input",
+      attrs: { ...strided, extent: [6, 6] },
+      inputs: [x(3, 3, d), w(3, 3, c, d)],
+    },
     { title: "", op: "conv2d_grad_weight", attrs: { ...same, kernel: [3, 3] }, inputs: [x(3, 5, c), x(3, 5, d)] },
-    { title: "", op: "depthwise_conv2d", attrs: depthwise([1, 1], [1, 1, 1, 1]), inputs: [x(3, 5, c), w(3, 3, c, 1), w(c)] },
-    { title: "strided", op: "depthwise_conv2d_grad_input", attrs: { ...depthwise([2, 2], [0, 0, 1, 1]), extent: [6, 6] }, inputs: [x(3, 3, c), w(3, 3, c, 1)] },
-    { title: "", op: "depthwise_conv2d_grad_weight", attrs: { ...depthwise([2, 2], [0, 0, 1, 1]), kernel: [3, 3] }, inputs: [x(6, 6, c), x(3, 3, c)] },
+    {
+      title: "",
+      op: "depthwise_conv2d",
+      attrs: depthwise([1, 1], [1, 1, 1, 1]),
+      inputs: [x(3, 5, c), w(3, 3, c, 1), w(c)],
+    },
+    {
+      title: "strided",
+      op: "depthwise_conv2d_grad_input",
+      attrs: { ...depthwise([2, 2], [0, 0, 1, 1]), extent: [6, 6] },
+      inputs: [x(3, 3, c), w(3, 3, c, 1)],
+    },
+    {
+      title: "",
+      op: "depthwise_conv2d_grad_weight",
+      attrs: { ...depthwise([2, 2], [0, 0, 1, 1]), kernel: [3, 3] },
+      inputs: [x(6, 6, c), x(3, 3, c)],
+    },
     { title: "", op: "dense", attrs: {}, inputs: [x(c), w(c, d), w(d)] },
     { title: "b transposed", op: "matmul", attrs: { transposeA: false, transposeB: true }, inputs: [x(c), w(d, c)] },
     { title: "over the batch", op: "matmul", attrs: { transposeA: true, transposeB: false }, inputs: [x(c), x(d)] },
-    { title: "", op: "batch_norm", attrs: { epsilon: 0 }, inputs: [x(2, 3, c), w(c), w(c), w(c), w(c)], draw: ["normal", "normal", "normal", "normal", "positive"] },
+    {
+      title: "",
+      op: "batch_norm",
+      attrs: { epsilon: 0 },
+      inputs: [x(2, 3, c), w(c), w(c), w(c), w(c)],
+      draw: ["normal", "normal", "normal", "normal", "positive"],
+    },
     { title: "", op: "batch_norm_train", attrs: { epsilon: 1e-3 }, inputs: [x(5, 4, c), w(c), w(c)] },
-    { title: "", op: "batch_norm_grad", attrs: {}, inputs: [x(3, 2, c), x(3, 2, c), w(c), w(c), w(c)], draw: ["normal", "normal", "normal", "normal", "positive"] },
+    {
+      title: "",
+      op: "batch_norm_grad",
+      attrs: {},
+      inputs: [x(3, 2, c), x(3, 2, c), w(c), w(c), w(c)],
+      draw: ["normal", "normal", "normal", "normal", "positive"],
+    },
     { title: "", op: "add", attrs: {}, inputs: [x(2, 3, c), w(c)] },
     { title: "", op: "reduce_sum", attrs: { axes: [0, 1, 2], keepDims: false }, inputs: [x(3, 2, c)] },
     { title: "", op: "reduce_mean", attrs: { axes: [1, 2], keepDims: false }, inputs: [x(3, 2, c)] },
     { title: "", op: "softmax", attrs: { axis: 1 }, inputs: [x(c)] },
-    { title: "", op: "max_pool2d", attrs: { kernel: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0] }, inputs: [x(4, 4, c)] },
+    {
+      title: "",
+      op: "max_pool2d",
+      attrs: { kernel: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0] },
+      inputs: [x(4, 4, c)],
+    },
     { title: "", op: "transpose", attrs: { perm: [0, 3, 1, 2] }, inputs: [x(2, 3, c)] },
     { title: "", op: "reshape", attrs: { shape: [-1, 6 * c] }, inputs: [x(2, 3, c)] },
   ];
@@ -63,7 +110,9 @@ describe.each(CHANNELS)("%i channels", (c) => {
 });
 
 test("weights as constants, packed once, give the bits of weights as inputs, packed at each run", async () => {
-  for (const c of opCases.filter((one) => ["conv2d", "depthwise_conv2d", "dense", "batch_norm", "conv2d_grad_input"].includes(one.op))) {
+  for (const c of opCases.filter((one) =>
+    ["conv2d", "depthwise_conv2d", "dense", "batch_norm", "conv2d_grad_input"].includes(one.op),
+  )) {
     const positions = c.inputs.map((_, i) => i).slice(1);
     const values = operandsOf(c, 2, 5);
     const whole: Graph = graphWithConstants(c, 5, []);
@@ -91,7 +140,8 @@ describe("random networks", () => {
       const inputs = randomInputs(graph, seed + batch, batch);
       const expected = await reference.run(inputs);
       const got = await executor.run(inputs);
-      for (const { name } of graph.outputs) expect(relativeError(floats(got[name]), floats(expected[name]))).toBeLessThan(NETWORK_ERROR);
+      for (const { name } of graph.outputs)
+        expect(relativeError(floats(got[name]), floats(expected[name]))).toBeLessThan(NETWORK_ERROR);
     }
     await executor.close();
   });
@@ -103,14 +153,20 @@ describe("random networks", () => {
     const expected = await createExecutor("reference", graph).observe(inputs, names);
     const got = await createExecutor("wasm", graph).observe(inputs, names);
     expect([...got.keys()].sort()).toEqual([...expected.keys()].sort());
-    for (const [name, value] of expected) expect(relativeError(floats(got.get(name)), floats(value)), name).toBeLessThan(NETWORK_ERROR);
+    for (const [name, value] of expected)
+      expect(relativeError(floats(got.get(name)), floats(value)), name).toBeLessThan(NETWORK_ERROR);
   });
 
   test.each(seeds.slice(0, 20))("gradients of network %i equal the reference's", async (seed) => {
     const { graph, inputs } = lossOf(randomNetwork(seed), seed);
     const constants = [...graph.tensors.values()].filter((t) => t.data && t.name.startsWith("c")).map((t) => t.name);
     const { graph: backward, gradients } = differentiate(graph, "loss", [...constants, "x"]);
-    const values = new Map(Object.entries(inputs).map(([name, v]) => [name, { data: Float64Array.from(v.data as Float32Array), shape: v.shape }]));
+    const values = new Map(
+      Object.entries(inputs).map(([name, v]) => [
+        name,
+        { data: Float64Array.from(v.data as Float32Array), shape: v.shape },
+      ]),
+    );
     const exact = evaluateGraph(backward, values, 4);
     const got = await createExecutor("wasm", backward).observe(inputs, [...gradients.values()]);
     for (const [name, gradient] of gradients) {
@@ -127,8 +183,10 @@ describe("random networks", () => {
 function lossOf(network: Graph, seed: number): { graph: Graph; inputs: TensorRecord } {
   const builder = new GraphBuilder("loss");
   for (const { name, tensor } of network.inputs) builder.input(name, network.tensors.get(tensor)!.type);
-  for (const [name, tensor] of network.tensors) if (tensor.data) builder.constant(name, "f32", tensor.type.shape, tensor.data);
-  for (const node of network.nodes) builder.node(node.op, node.inputs, node.attrs, { name: node.name, outputs: node.outputs });
+  for (const [name, tensor] of network.tensors)
+    if (tensor.data) builder.constant(name, "f32", tensor.type.shape, tensor.data);
+  for (const node of network.nodes)
+    builder.node(node.op, node.inputs, node.attrs, { name: node.name, outputs: node.outputs });
   const out = network.outputs[0]!.tensor;
   const target = builder.input("target", network.tensors.get(out)!.type);
   builder.output(builder.node("mean_squared_error", [out, target], {}, { name: "loss" })[0]!);

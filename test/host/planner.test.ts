@@ -12,7 +12,11 @@ import { tinyResidual } from "./toys.js";
 
 describe("memory", () => {
   test("buffers that live together never overlap, and the arena is no larger than all of them", () => {
-    const buffer = fc.record({ bytes: fc.integer({ min: 1, max: 500 }), from: fc.integer({ min: 0, max: 20 }), life: fc.integer({ min: 0, max: 8 }) });
+    const buffer = fc.record({
+      bytes: fc.integer({ min: 1, max: 500 }),
+      from: fc.integer({ min: 0, max: 20 }),
+      life: fc.integer({ min: 0, max: 8 }),
+    });
     fc.assert(
       fc.property(fc.array(buffer, { minLength: 1, maxLength: 30 }), (list) => {
         const buffers: Lifetime[] = list.map(({ bytes, from, life }) => ({ bytes, from, to: from + life, offset: 0 }));
@@ -44,8 +48,16 @@ describe("memory", () => {
 
   test("a training step takes less than three quarters of all of its tensors together", () => {
     const training = buildTraining(tinyResidual(1), 4, { loss: {} });
-    const { bytes } = planGraph(training.graph, { batch: 256, mutable: training.parameters, collect: training.gradients, states: 1 });
-    const all = [...training.graph.tensors.values()].reduce((n, t) => n + 4 * t.type.shape.reduce((p, d) => p * d, t.type.batchAxis === null ? 1 : 256), 0);
+    const { bytes } = planGraph(training.graph, {
+      batch: 256,
+      mutable: training.parameters,
+      collect: training.gradients,
+      states: 1,
+    });
+    const all = [...training.graph.tensors.values()].reduce(
+      (n, t) => n + 4 * t.type.shape.reduce((p, d) => p * d, t.type.batchAxis === null ? 1 : 256),
+      0,
+    );
     expect(bytes).toBeLessThan(0.75 * all);
   });
 });
@@ -58,7 +70,10 @@ describe("fusion", () => {
     const x = n.input([4, 4, 3]);
     const y = n.relu(n.add(n.conv(n.relu(n.conv(x, 3)), 3), x));
     const steps = fuseGraph(n.build(y), new Set([y]));
-    expect(steps.map((s) => [s.op, s.addend, s.act])).toEqual([["conv2d", undefined, 1], ["conv2d", x, 1]]);
+    expect(steps.map((s) => [s.op, s.addend, s.act])).toEqual([
+      ["conv2d", undefined, 1],
+      ["conv2d", x, 1],
+    ]);
   });
 
   test("what is observed, or read twice, is kept", () => {
@@ -87,34 +102,42 @@ describe("windows", () => {
 
   test("phases of an input gradient are the pairs of the forward sum", () => {
     fc.assert(
-      fc.property(small(1, 9), small(1, 4), small(1, 4), small(1, 3), small(0, 3), small(0, 3), (extent, taps, stride, dilation, pad, after) => {
-        const count = Math.floor((extent + pad + after - dilation * (taps - 1) - 1) / stride) + 1;
-        fc.pre(count >= 1);
-        const forward = new Set<string>();
-        for (let o = 0; o < count; o++) {
-          for (let tap = 0; tap < taps; tap++) {
-            const i = o * stride + tap * dilation - pad;
-            if (i >= 0 && i < extent) forward.add(`${i},${tap},${o}`);
-          }
-        }
-        const phases = gradientPhases(extent, taps, stride, dilation, pad);
-        const [before, behind] = phaseReach(count, phases);
-        const backward = new Set<string>();
-        for (const p of phases) {
-          for (let q = 0; q < p.count; q++) {
-            for (let t = 0; t < p.taps; t++) {
-              const o = q + p.offset + t * p.step;
-              expect(o).toBeGreaterThanOrEqual(-before);
-              expect(o).toBeLessThan(count + behind);
-              if (o >= 0 && o < count) backward.add(`${p.first + stride * q},${p.tap + t * p.tapStep},${o}`);
+      fc.property(
+        small(1, 9),
+        small(1, 4),
+        small(1, 4),
+        small(1, 3),
+        small(0, 3),
+        small(0, 3),
+        (extent, taps, stride, dilation, pad, after) => {
+          const count = Math.floor((extent + pad + after - dilation * (taps - 1) - 1) / stride) + 1;
+          fc.pre(count >= 1);
+          const forward = new Set<string>();
+          for (let o = 0; o < count; o++) {
+            for (let tap = 0; tap < taps; tap++) {
+              const i = o * stride + tap * dilation - pad;
+              if (i >= 0 && i < extent) forward.add(`${i},${tap},${o}`);
             }
           }
-        }
-        expect([...backward].sort()).toEqual([...forward].sort());
-        const [low, high] = windowReach(extent, count, taps, stride, dilation, pad);
-        expect(low).toBe(pad);
-        expect(high).toBe(Math.max(0, (count - 1) * stride + (taps - 1) * dilation - pad - (extent - 1)));
-      }),
+          const phases = gradientPhases(extent, taps, stride, dilation, pad);
+          const [before, behind] = phaseReach(count, phases);
+          const backward = new Set<string>();
+          for (const p of phases) {
+            for (let q = 0; q < p.count; q++) {
+              for (let t = 0; t < p.taps; t++) {
+                const o = q + p.offset + t * p.step;
+                expect(o).toBeGreaterThanOrEqual(-before);
+                expect(o).toBeLessThan(count + behind);
+                if (o >= 0 && o < count) backward.add(`${p.first + stride * q},${p.tap + t * p.tapStep},${o}`);
+              }
+            }
+          }
+          expect([...backward].sort()).toEqual([...forward].sort());
+          const [low, high] = windowReach(extent, count, taps, stride, dilation, pad);
+          expect(low).toBe(pad);
+          expect(high).toBe(Math.max(0, (count - 1) * stride + (taps - 1) * dilation - pad - (extent - 1)));
+        },
+      ),
     );
   });
 });

@@ -8,7 +8,8 @@ import { splitOf } from "./toys.js";
 describe("learning rate", () => {
   // Both round their argument, of up to pi, and their result: 4 + 1 units of 2^-53 each.
   test("the cosine is the cosine", () => {
-    for (let i = 0; i <= 1000; i++) expect(Math.abs(cosinePi(i / 1000) - Math.cos((Math.PI * i) / 1000))).toBeLessThan(10 * 2 ** -53);
+    for (let i = 0; i <= 1000; i++)
+      expect(Math.abs(cosinePi(i / 1000) - Math.cos((Math.PI * i) / 1000))).toBeLessThan(10 * 2 ** -53);
   });
 
   test("rises in a line, then falls along half a cosine to the end", () => {
@@ -65,7 +66,13 @@ describe("shift and flip", () => {
 });
 
 describe("batches", () => {
-  const data = splitOf("numbers", [1], Float32Array.from({ length: 10 }, (_, i) => i), Int32Array.from({ length: 10 }, (_, i) => i % 3), 3);
+  const data = splitOf(
+    "numbers",
+    [1],
+    Float32Array.from({ length: 10 }, (_, i) => i),
+    Int32Array.from({ length: 10 }, (_, i) => i % 3),
+    3,
+  );
 
   test("show each sample at most once in an epoch, in another order in the next; targets sum to 1", () => {
     const batches = new Batches(data, 4, 0.3, null, 1);

@@ -24,7 +24,12 @@ export function graphWithConstants(c: OpCase, seed: number, constants: readonly 
   const builder = new GraphBuilder(c.op);
   const inputs = c.inputs.map((type, i) =>
     constants.includes(i)
-      ? builder.constant(`c${i}`, "f32", type.shape, Float32Array.from(drawValues(type, c.draw?.[i] ?? "normal", 1, seed + i)))
+      ? builder.constant(
+          `c${i}`,
+          "f32",
+          type.shape,
+          Float32Array.from(drawValues(type, c.draw?.[i] ?? "normal", 1, seed + i)),
+        )
       : builder.input(`in${i}`, type),
   );
   builder.node(c.op, inputs, c.attrs).forEach((name, i) => builder.output(name, `out${i}`));
@@ -48,7 +53,12 @@ export function toRecord(values: readonly NdArray[]): TensorRecord {
  * Largest error that `c` may have in each element of each output: the operator's roundings times the size of its terms,
  * which is the operator applied to absolute values (for those that are sums of products) or the largest result.
  */
-export function bounds(c: OpCase, values: readonly NdArray[], exact: readonly NdArray[], batch: number): Float64Array[] {
+export function bounds(
+  c: OpCase,
+  values: readonly NdArray[],
+  exact: readonly NdArray[],
+  batch: number,
+): Float64Array[] {
   const op = getOp(c.op);
   const attrs = op.attrs.parse(c.attrs) as never;
   const types = values.map(({ shape }) => ({ dtype: "f32" as const, shape, batchAxis: null }));
@@ -60,16 +70,30 @@ export function bounds(c: OpCase, values: readonly NdArray[], exact: readonly Nd
   return exact.map(({ data }, k) => {
     // Where terms may cancel and are not known, the largest result stands for their size.
     const largest = sizes[k]!.data.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
-    const factor = LINEAR.has(c.op) ? 1 : CONDITION[c.op] ?? 1;
-    return data.map((_, i) => tolerance.count * ROUNDING * factor * (LINEAR.has(c.op) ? sizes[k]!.data[i]! : largest) + 1e-30 * batch);
+    const factor = LINEAR.has(c.op) ? 1 : (CONDITION[c.op] ?? 1);
+    return data.map(
+      (_, i) => tolerance.count * ROUNDING * factor * (LINEAR.has(c.op) ? sizes[k]!.data[i]! : largest) + 1e-30 * batch,
+    );
   });
 }
 
 /** Operators that are sums of products of their operands, so that their terms are those of the absolute operands. */
 const LINEAR = new Set([
-  "conv2d", "conv2d_grad_input", "conv2d_grad_weight", "depthwise_conv2d", "depthwise_conv2d_grad_input",
-  "depthwise_conv2d_grad_weight", "dense", "matmul", "add", "mul", "avg_pool2d", "avg_pool2d_grad", "reduce_mean",
-  "reduce_sum", "reduce_mean_grad",
+  "conv2d",
+  "conv2d_grad_input",
+  "conv2d_grad_weight",
+  "depthwise_conv2d",
+  "depthwise_conv2d_grad_input",
+  "depthwise_conv2d_grad_weight",
+  "dense",
+  "matmul",
+  "add",
+  "mul",
+  "avg_pool2d",
+  "avg_pool2d_grad",
+  "reduce_mean",
+  "reduce_sum",
+  "reduce_mean_grad",
 ]);
 
 /** Terms of these may be this much larger than the largest result (means and differences cancel). */
@@ -91,7 +115,9 @@ export async function expectCase(c: OpCase, batch: number, seed: number, options
     for (let i = 0; i < data.length; i++) {
       const error = Math.abs(data[i]! - exact[k]!.data[i]!);
       if (!(error <= allowed[k]![i]!)) {
-        expect.fail(`${c.op} (${c.title}) ${name}[${i}]: ${data[i]} is ${error} from ${exact[k]!.data[i]}, allowed ${allowed[k]![i]}`);
+        expect.fail(
+          `${c.op} (${c.title}) ${name}[${i}]: ${data[i]} is ${error} from ${exact[k]!.data[i]}, allowed ${allowed[k]![i]}`,
+        );
       }
     }
   });

@@ -18,7 +18,13 @@ export function quadrants(count: number, seed: number): Split {
   return splitOf(`quadrants ${seed}`, [8, 8, 1], pixels, labels, 4);
 }
 
-export function splitOf(name: string, shape: readonly number[], data: Float32Array, labels: Int32Array | null, classes: number): Split {
+export function splitOf(
+  name: string,
+  shape: readonly number[],
+  data: Float32Array,
+  labels: Int32Array | null,
+  classes: number,
+): Split {
   const size = shape.reduce((n, d) => n * d, 1);
   return {
     name,
@@ -27,7 +33,8 @@ export function splitOf(name: string, shape: readonly number[], data: Float32Arr
     labels,
     classes,
     read(indices, out) {
-      for (let i = 0; i < indices.length; i++) out.set(data.subarray(indices[i]! * size, (indices[i]! + 1) * size), i * size);
+      for (let i = 0; i < indices.length; i++)
+        out.set(data.subarray(indices[i]! * size, (indices[i]! + 1) * size), i * size);
     },
   };
 }

@@ -72,7 +72,11 @@ describe("training", () => {
     let during = 0;
     const onStep = (): void => void (during = workers());
     const job = train(tinyResidual(5), data, { ...base, lr: 1e30, warmupSteps: 0, onStep, threads: 2 });
-    await expect(job).rejects.toMatchObject({ code: "E_DIVERGED", message: expect.stringMatching(/step \d+ of 32/), hint: expect.stringContaining("learning rate") });
+    await expect(job).rejects.toMatchObject({
+      code: "E_DIVERGED",
+      message: expect.stringMatching(/step \d+ of 32/),
+      hint: expect.stringContaining("learning rate"),
+    });
     expect(during).toBe(2);
     expect(workers()).toBe(0);
   });
@@ -89,7 +93,11 @@ describe("training", () => {
 
   test("reports every step, and ends at maxSteps", async () => {
     const steps: number[] = [];
-    const { losses } = await train(tinyResidual(5), data, { ...base, maxSteps: 5, onStep: (r) => steps.push(r.step, r.steps, r.loss) });
+    const { losses } = await train(tinyResidual(5), data, {
+      ...base,
+      maxSteps: 5,
+      onStep: (r) => steps.push(r.step, r.steps, r.loss),
+    });
     expect(steps).toEqual([1, 2, 3, 4, 5].flatMap((n) => [n, 5, losses[n - 1]]));
   });
 
@@ -97,12 +105,20 @@ describe("training", () => {
     ["labels that the data lacks", { ...data, labels: null, classes: 0 }, { loss: { labels: 1 } }, "E_LABELS"],
     ["no loss at all", { ...data, labels: null, classes: 0 }, {}, "E_OPTION"],
     ["another number of classes", { ...data, classes: 5 }, {}, "E_CLASSES"],
-    ["samples of another shape", splitOf("wide", [8, 9, 1], new Float32Array(72 * 40), new Int32Array(40), 4), {}, "E_DATA_SHAPE"],
+    [
+      "samples of another shape",
+      splitOf("wide", [8, 9, 1], new Float32Array(72 * 40), new Int32Array(40), 4),
+      {},
+      "E_DATA_SHAPE",
+    ],
     ["a negative rate", data, { lr: -1 }, "E_OPTION"],
     ["half a shard", data, { shards: 1.5 }, "E_OPTION"],
     ["nothing that may change", data, { trainable: () => false }, "E_TRAINABLE"],
   ])("refuses %s", async (_name, split, change, code) => {
-    await expect(train(tinyResidual(6), split, { ...base, ...change })).rejects.toMatchObject({ name: "IdapError", code });
+    await expect(train(tinyResidual(6), split, { ...base, ...change })).rejects.toMatchObject({
+      name: "IdapError",
+      code,
+    });
   });
 });
 
@@ -115,13 +131,22 @@ function linear(seed: number): Graph {
 describe("the update", () => {
   const random = new Random(20);
   const labels = Int32Array.from({ length: 8 }, (_, i) => i % 3);
-  const data = splitOf("vectors", [6], Float32Array.from({ length: 48 }, () => random.normal()), labels, 3);
+  const data = splitOf(
+    "vectors",
+    [6],
+    Float32Array.from({ length: 48 }, () => random.normal()),
+    labels,
+    3,
+  );
 
   /** Gradients of the whole batch in f64 at the given parameters. */
   function gradients(graph: Graph, values: ReadonlyMap<string, Float64Array>): Map<string, Float64Array> {
     const training = buildTraining(graph, 3, { loss: {} });
     const images = new Float32Array(48);
-    data.read(labels.map((_, i) => i), images);
+    data.read(
+      labels.map((_, i) => i),
+      images,
+    );
     const target = new Float64Array(24);
     labels.forEach((label, i) => (target[3 * i + label] = 1));
     const inputs = new Map<string, NdArray>([
@@ -151,7 +176,12 @@ describe("the update", () => {
     for (let t = 1; t <= STEPS; t++) {
       const all = gradients(graph, values);
       for (const name of names) {
-        const [w, g, first, second] = [values, all, m, v].map((map) => map.get(name)!) as [Float64Array, Float64Array, Float64Array, Float64Array];
+        const [w, g, first, second] = [values, all, m, v].map((map) => map.get(name)!) as [
+          Float64Array,
+          Float64Array,
+          Float64Array,
+          Float64Array,
+        ];
         const decay = graph.tensors.get(name)!.type.shape.length > 1 ? optimizer.weightDecay : 0;
         for (let i = 0; i < w.length; i++) {
           if (optimizer.kind === "sgd") {
@@ -168,17 +198,32 @@ describe("the update", () => {
         }
       }
     }
-    const { graph: trained } = await train(graph, data, { epochs: STEPS, batch: 8, seed: 1, optimizer, lr, loss: {}, schedule: "constant" });
-    for (const name of names) expect(relativeError(weight(trained, name), values.get(name)!), name).toBeLessThan(ALLOWED);
+    const { graph: trained } = await train(graph, data, {
+      epochs: STEPS,
+      batch: 8,
+      seed: 1,
+      optimizer,
+      lr,
+      loss: {},
+      schedule: "constant",
+    });
+    for (const name of names)
+      expect(relativeError(weight(trained, name), values.get(name)!), name).toBeLessThan(ALLOWED);
   });
 
   test("touches only what may change", async () => {
     const graph = tinyResidual(9);
     const chosen = parameterNames(graph).slice(0, 2);
-    const { graph: trained } = await train(graph, quadrants(64, 1), { ...base, epochs: 1, trainable: (name) => chosen.includes(name) });
+    const { graph: trained } = await train(graph, quadrants(64, 1), {
+      ...base,
+      epochs: 1,
+      trainable: (name) => chosen.includes(name),
+    });
     for (const [name, tensor] of graph.tensors) {
       if (!tensor.data) continue;
-      const same = constants({ ...graph, tensors: new Map([[name, tensor]]) }).every((v, i) => v === weight(trained, name)[i]);
+      const same = constants({ ...graph, tensors: new Map([[name, tensor]]) }).every(
+        (v, i) => v === weight(trained, name)[i],
+      );
       // The first norm's gamma is chosen, so its statistics move as well; every other norm keeps its own.
       const norm = graph.nodes.find((node) => node.op === "batch_norm" && node.inputs[1] === chosen[1])!;
       expect(same, name).toBe(!(chosen.includes(name) || norm.inputs.slice(3).includes(name)));
@@ -192,7 +237,11 @@ describe("a teacher", () => {
   test("passes its outputs on without labels", async () => {
     const { graph: teacher } = await train(tinyResidual(10, true), quadrants(256, 1), base);
     const student = tinyResidual(11);
-    const { graph: taught } = await train(student, data, { ...base, epochs: 8, loss: { distill: { teacher, temperature: 2, weight: 1 } } });
+    const { graph: taught } = await train(student, data, {
+      ...base,
+      epochs: 8,
+      loss: { distill: { teacher, temperature: 2, weight: 1 } },
+    });
     const unseen = quadrants(200, 2);
     const [wanted, got] = [await evaluate(teacher, unseen), await evaluate(taught, unseen)];
     expect((await evaluate(student, unseen)).accuracy).toBeLessThan(0.7);
@@ -223,7 +272,9 @@ describe("a teacher", () => {
     const net = new Net(new Random(1), "other");
     const teacher = net.build(net.dense(net.flatten(net.input([4, 4, 1])), 4));
     const distill = { teacher, temperature: 1, weight: 1 };
-    await expect(train(tinyResidual(1), data, { ...base, loss: { distill } })).rejects.toMatchObject({ code: "E_TEACHER" });
+    await expect(train(tinyResidual(1), data, { ...base, loss: { distill } })).rejects.toMatchObject({
+      code: "E_TEACHER",
+    });
   });
 });
 
@@ -236,9 +287,13 @@ describe("batch norm statistics", () => {
     const again = await reestimateBatchNorm(graph, data, { batches: 3, batch: 32 });
     const norm = graph.nodes.find((node) => node.op === "batch_norm")!;
     const pixels = new Float32Array(96 * 64);
-    data.read(Int32Array.from({ length: 96 }, (_, i) => i), pixels);
+    data.read(
+      Int32Array.from({ length: 96 }, (_, i) => i),
+      pixels,
+    );
     const input = { x: { data: pixels, shape: [96, 8, 8, 1], dtype: "f32" as const } };
-    const x = (await createExecutor("reference", graph).observe(input, [norm.inputs[0]!])).get(norm.inputs[0]!)!.data as Float32Array;
+    const x = (await createExecutor("reference", graph).observe(input, [norm.inputs[0]!])).get(norm.inputs[0]!)!
+      .data as Float32Array;
     const c = 6;
     for (let k = 0; k < c; k++) {
       const own = x.filter((_, i) => i % c === k);
@@ -251,7 +306,11 @@ describe("batch norm statistics", () => {
     for (const [name, tensor] of graph.tensors) {
       if (!tensor.data) continue;
       const isStatistic = graph.nodes.some((node) => node.op === "batch_norm" && node.inputs.slice(3).includes(name));
-      expect(Buffer.compare(Buffer.from(weight(again, name).buffer), Buffer.from((tensor.data as Float32Array).buffer)) !== 0, name).toBe(isStatistic);
+      expect(
+        Buffer.compare(Buffer.from(weight(again, name).buffer), Buffer.from((tensor.data as Float32Array).buffer)) !==
+          0,
+        name,
+      ).toBe(isStatistic);
     }
   });
 
@@ -261,7 +320,8 @@ describe("batch norm statistics", () => {
     const { graph: trained } = await train(graph, data, { ...base, epochs: 20, lr: 0, bnMomentum: 0.8 });
     const measured = await reestimateBatchNorm(graph, data, { batches: 6, batch: 16 });
     for (const node of graph.nodes.filter((n) => n.op === "batch_norm")) {
-      for (const name of node.inputs.slice(3)) expect(relativeError(weight(trained, name), weight(measured, name)), name).toBeLessThan(0.15);
+      for (const name of node.inputs.slice(3))
+        expect(relativeError(weight(trained, name), weight(measured, name)), name).toBeLessThan(0.15);
     }
     for (const name of parameterNames(graph)) expect(weight(trained, name)).toEqual(weight(graph, name));
   });
@@ -295,13 +355,17 @@ describe("evaluation", () => {
   test("does not depend on batch or threads", async () => {
     const graph = tinyResidual(14);
     const data = quadrants(150, 4);
-    const [a, b, c] = await Promise.all([{}, { batch: 7 }, { batch: 16, threads: 2 }].map((options) => predict(graph, data, options)));
+    const [a, b, c] = await Promise.all(
+      [{}, { batch: 7 }, { batch: 16, threads: 2 }].map((options) => predict(graph, data, options)),
+    );
     expect(b).toEqual(a);
     expect(c).toEqual(a);
     expect(sizeOf([150, 4])).toBe(a!.length);
   });
 
   test("refuses data without labels", async () => {
-    await expect(evaluate(tinyResidual(1), { ...quadrants(10, 1), labels: null })).rejects.toMatchObject({ code: "E_LABELS" });
+    await expect(evaluate(tinyResidual(1), { ...quadrants(10, 1), labels: null })).rejects.toMatchObject({
+      code: "E_LABELS",
+    });
   });
 });

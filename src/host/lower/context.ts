@@ -14,7 +14,12 @@ export interface LowerContext {
   /**
    * Memory filled by `fill` from the given tensors alone: once before all passes when they are fixed constants, else now.
    */
-  packed(key: string, bytes: number, sources: readonly string[], fill: (address: number, call: (...c: Call) => void) => void): number;
+  packed(
+    key: string,
+    bytes: number,
+    sources: readonly string[],
+    fill: (address: number, call: (...c: Call) => void) => void,
+  ): number;
 }
 
 export type Lowering = (step: Step, ctx: LowerContext) => void;
@@ -46,7 +51,10 @@ function pixelsOf({ shape, strides, address, plain, halo }: View): Pixels | null
     const [image, row] = plain ? [h * w * pixel, w * pixel] : (strides as [number, number]);
     return { address, n, h, w, image, row, pixel, real, channels };
   }
-  invariant(halo.every((d) => d === 0), "only images have a border");
+  invariant(
+    halo.every((d) => d === 0),
+    "only images have a border",
+  );
   return { address, n: 1, h: 1, w: count, image: count * pixel, row: count * pixel, pixel, real, channels };
 }
 
@@ -94,14 +102,14 @@ export function writePixels(ctx: LowerContext, view: View): { pixels: Pixels; do
 }
 
 /** The same pixels as few long rows, when all of them follow one another in every operand. */
-export function flatten<T extends readonly Pixels[]>(...operands: T): T {
+export function flatten<T extends Pixels[]>(...operands: T): { [K in keyof T]: Pixels } {
   const whole = operands.every((p) => p.row === p.w * p.pixel && p.image === p.h * p.row);
-  if (!whole) return operands;
+  if (!whole) return operands as { [K in keyof T]: Pixels };
   const flat = operands.map((p) => {
     const w = p.n * p.h * p.w;
     return { ...p, n: 1, h: 1, w, row: w * p.pixel, image: w * p.pixel };
   });
-  return flat as unknown as T;
+  return flat as { [K in keyof T]: Pixels };
 }
 
 /** Address of a vector over channels: contiguous, padded with zeros or finite values. */

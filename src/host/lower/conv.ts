@@ -89,21 +89,59 @@ function pack(ctx: LowerContext, key: string, sources: readonly string[], w: Wei
 
 /** One call of the forward kernel; `r` is added first where given. */
 function convolve(
-  ctx: LowerContext, x: Pixels, windows: Windows, packed: number, y: Pixels, r: Pixels | null, act: number,
+  ctx: LowerContext,
+  x: Pixels,
+  windows: Windows,
+  packed: number,
+  y: Pixels,
+  r: Pixels | null,
+  act: number,
 ): void {
   const { segments, span } = runs(x, windows);
   let [n, h, w] = [y.n, y.h, y.w];
-  let [xImage, xRow, yImage, yRow, rImage, rRow] = [x.image, windows.rowStep, y.image, y.row, r?.image ?? 0, r?.row ?? 0];
-  const pointwise = windows.taps[0] === 1 && windows.taps[1] === 1 && windows.columnStep === x.pixel && windows.rowStep === x.row;
+  let [xImage, xRow, yImage, yRow, rImage, rRow] = [
+    x.image,
+    windows.rowStep,
+    y.image,
+    y.row,
+    r?.image ?? 0,
+    r?.row ?? 0,
+  ];
+  const pointwise =
+    windows.taps[0] === 1 && windows.taps[1] === 1 && windows.columnStep === x.pixel && windows.rowStep === x.row;
   const operands = r ? [x, y, r] : [x, y];
-  if (pointwise && operands.every((p) => p.row === p.w * p.pixel && p.image === p.h * p.row && p.w === w && p.h === h)) {
+  if (
+    pointwise &&
+    operands.every((p) => p.row === p.w * p.pixel && p.image === p.h * p.row && p.w === w && p.h === h)
+  ) {
     [n, h, w] = [1, 1, n * h * w];
     xImage = xRow = yImage = yRow = rImage = rRow = 0;
   }
   ctx.call(
-    "conv_wide", windows.address, xImage, xRow, windows.columnStep, windows.tapRow, windows.tapColumn, packed,
-    r?.address ?? 0, rImage, rRow, r?.pixel ?? 0, y.address, yImage, yRow, y.pixel,
-    n, h, w, windows.taps[0], segments, span, y.channels, act,
+    "conv_wide",
+    windows.address,
+    xImage,
+    xRow,
+    windows.columnStep,
+    windows.tapRow,
+    windows.tapColumn,
+    packed,
+    r?.address ?? 0,
+    rImage,
+    rRow,
+    r?.pixel ?? 0,
+    y.address,
+    yImage,
+    yRow,
+    y.pixel,
+    n,
+    h,
+    w,
+    windows.taps[0],
+    segments,
+    span,
+    y.channels,
+    act,
   );
 }
 
@@ -173,8 +211,14 @@ export function conv2dGradInput(step: Step, ctx: LowerContext): void {
 }
 
 function gradInputPhases(
-  ctx: LowerContext, key: string, sources: readonly string[], dy: Pixels, w: Weights,
-  a: ConvAttrs & { extent: [number, number] }, dx: Pixels, r: Pixels | null,
+  ctx: LowerContext,
+  key: string,
+  sources: readonly string[],
+  dy: Pixels,
+  w: Weights,
+  a: ConvAttrs & { extent: [number, number] },
+  dx: Pixels,
+  r: Pixels | null,
 ): void {
   const [rows, columns] = phasesOf(a.extent, w.kernel, a);
   for (const i of rows) {
@@ -262,8 +306,25 @@ function gradWeight(ctx: LowerContext, x: Pixels, windows: Windows, dy: Pixels, 
     [n, h, w] = [1, 1, n * h * w];
   }
   ctx.call(
-    "conv_grad_weight", windows.address, x.image, windows.rowStep, windows.columnStep, windows.tapRow, windows.tapColumn,
-    dy.address, dy.image, dy.row, dy.pixel, n, h, w, kh, segments, span, dy.channels, to,
+    "conv_grad_weight",
+    windows.address,
+    x.image,
+    windows.rowStep,
+    windows.columnStep,
+    windows.tapRow,
+    windows.tapColumn,
+    dy.address,
+    dy.image,
+    dy.row,
+    dy.pixel,
+    n,
+    h,
+    w,
+    kh,
+    segments,
+    span,
+    dy.channels,
+    to,
   );
   if (!direct) copyStrided(ctx.call, { address: to, strides: padded.strides }, out, shape);
 }
@@ -272,19 +333,47 @@ function gradWeight(ctx: LowerContext, x: Pixels, windows: Windows, dy: Pixels, 
 export function dense(step: Step, ctx: LowerContext): void {
   const w = ctx.view(step.inputs[1]!);
   const bias = step.inputs[2] === undefined ? 0 : vector(ctx, step.inputs[2]);
-  rowsTimes(ctx, step, ctx.view(step.inputs[0]!), { address: w.address, strides: w.strides }, w.shape, bias, step.inputs.slice(1));
+  rowsTimes(
+    ctx,
+    step,
+    ctx.view(step.inputs[0]!),
+    { address: w.address, strides: w.strides },
+    w.shape,
+    bias,
+    step.inputs.slice(1),
+  );
 }
 
 function rowsTimes(
-  ctx: LowerContext, step: Step, x: View, w: Strided, shape: Shape, bias: number, sources: readonly string[],
+  ctx: LowerContext,
+  step: Step,
+  x: View,
+  w: Strided,
+  shape: Shape,
+  bias: number,
+  sources: readonly string[],
 ): void {
   const [k, n] = shape as readonly [number, number];
-  const weights: Weights = { address: w.address, strides: [0, 0, w.strides[0]!, w.strides[1]!], kernel: [1, 1], ci: k, co: n };
+  const weights: Weights = {
+    address: w.address,
+    strides: [0, 0, w.strides[0]!, w.strides[1]!],
+    kernel: [1, 1],
+    ci: k,
+    co: n,
+  };
   const image = readPixels(ctx, x);
   const r = step.addend === undefined ? null : readPixels(ctx, ctx.view(step.addend));
   const { pixels, done } = writePixels(ctx, ctx.view(step.outputs[0]!));
   const unit: ConvAttrs = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
-  convolve(ctx, image, windowsOf(image, [1, 1], unit), pack(ctx, step.name, sources, weights, bias), pixels, r, step.act);
+  convolve(
+    ctx,
+    image,
+    windowsOf(image, [1, 1], unit),
+    pack(ctx, step.name, sources, weights, bias),
+    pixels,
+    r,
+    step.act,
+  );
   done();
 }
 
@@ -309,7 +398,17 @@ export function matmul(step: Step, ctx: LowerContext): void {
   if (!out.plain && out.shape[1]! % 4 !== 0) clear(ctx, out);
   const [k, m] = a.shape as readonly [number, number];
   ctx.call(
-    "matmul", a.address, b.address, out.address, m, k, b.shape[0]!, a.strides[1]!, a.strides[0]!, b.strides[1]!,
-    b.strides[0]!, out.strides[0]!,
+    "matmul",
+    a.address,
+    b.address,
+    out.address,
+    m,
+    k,
+    b.shape[0]!,
+    a.strides[1]!,
+    a.strides[0]!,
+    b.strides[1]!,
+    b.strides[0]!,
+    out.strides[0]!,
   );
 }

@@ -33,7 +33,13 @@ function weightsOf(ctx: LowerContext, tensor: string): DepthwiseWeights {
     copyStrided(ctx.call, view, { address, strides }, view.shape);
     view = { ...view, address, strides };
   }
-  return { address: view.address, strides: [view.strides[0]!, view.strides[1]!, 4], kernel: [kh, kw], channels: c * m, multiplier: m };
+  return {
+    address: view.address,
+    strides: [view.strides[0]!, view.strides[1]!, 4],
+    kernel: [kh, kw],
+    channels: c * m,
+    multiplier: m,
+  };
 }
 
 /** x with each channel repeated `multiplier` times, and the border the windows need. */
@@ -44,7 +50,13 @@ function repeatChannels(ctx: LowerContext, x: View, multiplier: number, halo: Ha
   clear(ctx, wide);
   const [image, row, pixel] = wide.strides as [number, number, number];
   const from = { address: x.address, strides: [...x.strides, 0] };
-  copyStrided(ctx.call, from, { address: wide.address, strides: [image, row, pixel, 4 * multiplier, 4] }, [n, h, w, c, multiplier]);
+  copyStrided(ctx.call, from, { address: wide.address, strides: [image, row, pixel, 4 * multiplier, 4] }, [
+    n,
+    h,
+    w,
+    c,
+    multiplier,
+  ]);
   return readPixels(ctx, wide);
 }
 
@@ -58,15 +70,35 @@ export function depthwise(step: Step, ctx: LowerContext): void {
   const packed = pack(ctx, step.name, step.inputs.slice(1), ctx.view(step.inputs[1]!).plain, w, bias);
   const start = image.address - a.pads[0] * image.row - a.pads[1] * image.pixel;
   ctx.call(
-    "depthwise_images", start, image.image, a.strides[0] * image.row, a.strides[1] * image.pixel,
-    a.dilations[0] * image.row, a.dilations[1] * image.pixel, packed,
-    y.address, y.image, y.row, y.pixel, y.n, y.h, y.w, ...w.kernel, y.channels, step.act,
+    "depthwise_images",
+    start,
+    image.image,
+    a.strides[0] * image.row,
+    a.strides[1] * image.pixel,
+    a.dilations[0] * image.row,
+    a.dilations[1] * image.pixel,
+    packed,
+    y.address,
+    y.image,
+    y.row,
+    y.pixel,
+    y.n,
+    y.h,
+    y.w,
+    ...w.kernel,
+    y.channels,
+    step.act,
   );
   done();
 }
 
 function pack(
-  ctx: LowerContext, key: string, sources: readonly string[], fixed: boolean, w: DepthwiseWeights, bias: number,
+  ctx: LowerContext,
+  key: string,
+  sources: readonly string[],
+  fixed: boolean,
+  w: DepthwiseWeights,
+  bias: number,
 ): number {
   const [kh, kw] = w.kernel;
   const bytes = 4 * pad4(w.channels) * (kh * kw + 1);
@@ -102,10 +134,25 @@ export function depthwiseGradInput(step: Step, ctx: LowerContext): void {
       };
       const packed = pack(ctx, `${step.name}/phase${i.first},${j.first}`, [step.inputs[1]!], plain, turned, 0);
       ctx.call(
-        "depthwise_images", image.address + i.offset * image.row + j.offset * image.pixel, image.image, image.row, image.pixel,
-        i.step * image.row, j.step * image.pixel, packed,
-        dx.address + i.first * dx.row + j.first * dx.pixel, dx.image, dx.row * a.strides[0], dx.pixel * a.strides[1],
-        dx.n, i.count, j.count, i.taps, j.taps, dx.channels, 0,
+        "depthwise_images",
+        image.address + i.offset * image.row + j.offset * image.pixel,
+        image.image,
+        image.row,
+        image.pixel,
+        i.step * image.row,
+        j.step * image.pixel,
+        packed,
+        dx.address + i.first * dx.row + j.first * dx.pixel,
+        dx.image,
+        dx.row * a.strides[0],
+        dx.pixel * a.strides[1],
+        dx.n,
+        i.count,
+        j.count,
+        i.taps,
+        j.taps,
+        dx.channels,
+        0,
       );
     }
   }
@@ -139,9 +186,24 @@ export function depthwiseGradWeight(step: Step, ctx: LowerContext): void {
   const padded = paddedLayout([kh, kw, 1, c * m]);
   const to = ctx.temp(padded.bytes);
   ctx.call(
-    "depthwise_grad_weight", image.address - a.pads[0] * image.row - a.pads[1] * image.pixel, image.image,
-    a.strides[0] * image.row, a.strides[1] * image.pixel, a.dilations[0] * image.row, a.dilations[1] * image.pixel,
-    g.address, g.image, g.row, g.pixel, g.n, g.h, g.w, kh, kw, g.channels, to,
+    "depthwise_grad_weight",
+    image.address - a.pads[0] * image.row - a.pads[1] * image.pixel,
+    image.image,
+    a.strides[0] * image.row,
+    a.strides[1] * image.pixel,
+    a.dilations[0] * image.row,
+    a.dilations[1] * image.pixel,
+    g.address,
+    g.image,
+    g.row,
+    g.pixel,
+    g.n,
+    g.h,
+    g.w,
+    kh,
+    kw,
+    g.channels,
+    to,
   );
   const [row, tap] = padded.strides as [number, number];
   copyStrided(ctx.call, { address: to, strides: [row, tap, 4 * m, 4] }, out, out.shape);

@@ -1,10 +1,17 @@
 /** Operators that compute each element from elements at the same place. */
 import { invariant } from "../../model/errors.js";
 import { sameShape, sizeOf } from "../../model/types.js";
-import type { Step } from "../fuse.js";
 import type { View } from "../layout.js";
 import { pad4 } from "../plan.js";
-import { clearPadding, flatten, readPixels, writePixels, type LowerContext, type Lowering, type Pixels } from "./context.js";
+import {
+  clearPadding,
+  flatten,
+  readPixels,
+  writePixels,
+  type LowerContext,
+  type Lowering,
+  type Pixels,
+} from "./context.js";
 import { blocks, broadcastStrides } from "./strided.js";
 
 const image = (p: Pixels): [number, number, number] => [p.address, p.image, p.row];
@@ -18,7 +25,11 @@ function bytesOf(view: View): Pixels {
 }
 
 /** Operands of one shape and the output, as rows that can be walked together. */
-function together(ctx: LowerContext, inputs: readonly View[], out: View): { operands: Pixels[]; y: Pixels; done: () => void } {
+function together(
+  ctx: LowerContext,
+  inputs: readonly View[],
+  out: View,
+): { operands: Pixels[]; y: Pixels; done: () => void } {
   if ([...inputs, out].every((view) => view.plain)) {
     return { operands: inputs.map(bytesOf), y: bytesOf(out), done: () => {} };
   }
@@ -41,7 +52,16 @@ export const activationGrad: Lowering = (step, ctx) => {
   const inputs = step.inputs.map((tensor) => ctx.view(tensor));
   const { operands, y, done } = together(ctx, inputs, ctx.view(step.outputs[0]!));
   const [dy, out] = operands as [Pixels, Pixels];
-  ctx.call("activation_grad", ACTIVATION_GRAD[step.op]!, ...image(dy), ...image(out), ...image(y), y.n, y.h, y.w * y.channels);
+  ctx.call(
+    "activation_grad",
+    ACTIVATION_GRAD[step.op]!,
+    ...image(dy),
+    ...image(out),
+    ...image(y),
+    y.n,
+    y.h,
+    y.w * y.channels,
+  );
   done();
 };
 
@@ -54,7 +74,16 @@ export const binary: Lowering = (step, ctx) => {
   let [a, b] = step.inputs.map((tensor) => ctx.view(tensor)) as [View, View];
   if (sameShape(a.shape, out.shape) && sameShape(b.shape, out.shape)) {
     const { operands, y, done } = together(ctx, [a, b], out);
-    ctx.call("binary_images", kind, ...image(operands[0]!), ...image(operands[1]!), ...image(y), y.n, y.h, y.w * y.channels);
+    ctx.call(
+      "binary_images",
+      kind,
+      ...image(operands[0]!),
+      ...image(operands[1]!),
+      ...image(y),
+      y.n,
+      y.h,
+      y.w * y.channels,
+    );
     done();
     return;
   }
@@ -68,7 +97,12 @@ export const binary: Lowering = (step, ctx) => {
     return;
   }
   const last = b.shape[b.shape.length - 1];
-  if (sameShape(a.shape, out.shape) && count === last && last === out.shape[out.shape.length - 1] && !(a.plain && out.plain)) {
+  if (
+    sameShape(a.shape, out.shape) &&
+    count === last &&
+    last === out.shape[out.shape.length - 1] &&
+    !(a.plain && out.plain)
+  ) {
     const { operands, y, done } = together(ctx, [a], out);
     ctx.call("binary_channels", kind, ...image(operands[0]!), b.address, ...image(y), y.n, y.h, y.w, y.channels);
     done();
@@ -88,9 +122,7 @@ export const softmax: Lowering = (step, ctx) => {
   const axis = step.attrs.axis as number;
   clearPadding(ctx, y);
   eachGroup(x.shape, axis, [x, y], (extents, [p, q], [xs, ys]) =>
-    ctx.call(
-      "softmax_strided", p!, q!, ...extents, x.shape[axis]!, ...xs!, x.strides[axis]!, ...ys!, y.strides[axis]!,
-    ),
+    ctx.call("softmax_strided", p!, q!, ...extents, x.shape[axis]!, ...xs!, x.strides[axis]!, ...ys!, y.strides[axis]!),
   );
 };
 
@@ -103,8 +135,22 @@ export const softmaxGrad: Lowering = (step, ctx) => {
     for (let k = 0; k < n0; k++) {
       const at = (address: number, s: readonly number[]): number => address + k * s[0]!;
       ctx.call(
-        "softmax_grad", at(p!, ps!), at(q!, qs!), at(r!, rs!), n1, dy.shape[axis]!, n2,
-        ps![1]!, dy.strides[axis]!, ps![2]!, qs![1]!, y.strides[axis]!, qs![2]!, rs![1]!, dx.strides[axis]!, rs![2]!,
+        "softmax_grad",
+        at(p!, ps!),
+        at(q!, qs!),
+        at(r!, rs!),
+        n1,
+        dy.shape[axis]!,
+        n2,
+        ps![1],
+        dy.strides[axis]!,
+        ps![2],
+        qs![1],
+        y.strides[axis]!,
+        qs![2],
+        rs![1],
+        dx.strides[axis]!,
+        rs![2],
       );
     }
   });
@@ -119,7 +165,10 @@ function eachGroup(
 ): void {
   const others = shape.map((_, i) => i).filter((i) => i !== axis);
   const reduced = operands.map((o) => ({ address: o.address, strides: others.map((i) => o.strides[i]!) }));
-  for (const { extents, addresses, strides } of blocks(others.map((i) => shape[i]!), reduced)) {
+  for (const { extents, addresses, strides } of blocks(
+    others.map((i) => shape[i]!),
+    reduced,
+  )) {
     for (let k = 0; k < extents[0]; k++) {
       emit(
         [extents[1], extents[2], extents[3]],
@@ -129,4 +178,3 @@ function eachGroup(
     }
   }
 }
-

@@ -79,7 +79,9 @@ export function haloWish(step: Step, shape: (tensor: string) => Shape): { tensor
     case "conv2d_grad_input":
     case "depthwise_conv2d_grad_input": {
       const w = shape(second);
-      return throughScratch(step, w) ? null : { tensor: x, halo: gradientHalo(shape(x), step.attrs.extent as number[], w, a) };
+      return throughScratch(step, w)
+        ? null
+        : { tensor: x, halo: gradientHalo(shape(x), step.attrs.extent as number[], w, a) };
     }
     default:
       return null;

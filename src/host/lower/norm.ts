@@ -11,7 +11,19 @@ function affine(ctx: LowerContext, step: Step, x: Pixels, scale: number, shift: 
   const operands = flatten(...(addend ? [x, pixels, addend] : [x, pixels]));
   const [from, to, r] = operands as [Pixels, Pixels, Pixels | undefined];
   const { n, h, w, channels } = to;
-  ctx.call("affine_act", ...image(from), ...(r ? image(r) : ([0, 0, 0] as const)), ...image(to), n, h, w, channels, scale, shift, step.act);
+  ctx.call(
+    "affine_act",
+    ...image(from),
+    ...(r ? image(r) : ([0, 0, 0] as const)),
+    ...image(to),
+    n,
+    h,
+    w,
+    channels,
+    scale,
+    shift,
+    step.act,
+  );
   done();
 }
 
@@ -21,8 +33,16 @@ export function batchNorm(step: Step, ctx: LowerContext): void {
   const bytes = 4 * x.channels;
   const packed = ctx.packed(step.name, 2 * bytes, step.inputs.slice(1), (address, call) =>
     call(
-      "batch_norm_affine", gamma!, beta!, mean!, variance!, step.attrs.epsilon as number, x.channels, x.real,
-      address, address + bytes,
+      "batch_norm_affine",
+      gamma!,
+      beta!,
+      mean!,
+      variance!,
+      step.attrs.epsilon as number,
+      x.channels,
+      x.real,
+      address,
+      address + bytes,
     ),
   );
   affine(ctx, step, x, packed, packed + bytes);
@@ -30,13 +50,25 @@ export function batchNorm(step: Step, ctx: LowerContext): void {
 
 export function batchNormTrain(step: Step, ctx: LowerContext): void {
   const x = readPixels(ctx, ctx.view(step.inputs[0]!));
-  const [flat] = flatten(x) as [Pixels];
+  const [flat] = flatten(x);
   const scale = ctx.temp(4 * x.channels);
   const shift = ctx.temp(4 * x.channels);
   ctx.call(
-    "batch_norm_stats", ...image(flat), flat.n, flat.h, flat.w, x.channels, x.real,
-    vector(ctx, step.inputs[1]!), vector(ctx, step.inputs[2]!), step.attrs.epsilon as number,
-    vector(ctx, step.outputs[1]!), vector(ctx, step.outputs[2]!), scale, shift, ctx.temp(16 * x.channels),
+    "batch_norm_stats",
+    ...image(flat),
+    flat.n,
+    flat.h,
+    flat.w,
+    x.channels,
+    x.real,
+    vector(ctx, step.inputs[1]!),
+    vector(ctx, step.inputs[2]!),
+    step.attrs.epsilon as number,
+    vector(ctx, step.outputs[1]!),
+    vector(ctx, step.outputs[2]!),
+    scale,
+    shift,
+    ctx.temp(16 * x.channels),
   );
   affine(ctx, step, x, scale, shift);
 }
@@ -51,15 +83,41 @@ export function batchNormGrad(step: Step, ctx: LowerContext): void {
   const kept = mask?.keep ? writePixels(ctx, ctx.view(mask.masked)) : null;
   const own = { ...dy, image: dy.h * dy.w * dy.pixel, row: dy.w * dy.pixel };
   const masked = kept?.pixels ?? (mask ? { ...own, address: ctx.temp(own.n * own.image) } : dy);
-  const [g, act, source, z] = flatten(dy, output, masked, x) as [Pixels, Pixels, Pixels, Pixels];
+  const [g, act, source, z] = flatten(dy, output, masked, x);
   ctx.call(
-    "batch_norm_grad_sums", ...image(g), ...image(act), ...image(z), ...image(source), g.n, g.h, g.w, g.channels, g.real,
-    mask?.act ?? 0, mean!, inv!, dgamma!, dbeta!, ctx.temp(16 * g.channels),
+    "batch_norm_grad_sums",
+    ...image(g),
+    ...image(act),
+    ...image(z),
+    ...image(source),
+    g.n,
+    g.h,
+    g.w,
+    g.channels,
+    g.real,
+    mask?.act ?? 0,
+    mean!,
+    inv!,
+    dgamma!,
+    dbeta!,
+    ctx.temp(16 * g.channels),
   );
-  const [a, b, to] = flatten(masked, x, pixels) as [Pixels, Pixels, Pixels];
+  const [a, b, to] = flatten(masked, x, pixels);
   ctx.call(
-    "batch_norm_grad_apply", ...image(a), ...image(b), ...image(to), to.n, to.h, to.w, to.channels,
-    gamma!, mean!, inv!, dgamma!, dbeta!, ctx.temp(12 * to.channels),
+    "batch_norm_grad_apply",
+    ...image(a),
+    ...image(b),
+    ...image(to),
+    to.n,
+    to.h,
+    to.w,
+    to.channels,
+    gamma!,
+    mean!,
+    inv!,
+    dgamma!,
+    dbeta!,
+    ctx.temp(12 * to.channels),
   );
   done();
   kept?.done();

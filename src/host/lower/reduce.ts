@@ -1,7 +1,7 @@
 /** Reductions over axes, and their gradients. */
 import type { Shape } from "../../model/types.js";
 import { paddedLayout, plainLayout } from "../layout.js";
-import { clear, clearPadding, flatten, readPixels, scratch, type Lowering, type Pixels } from "./context.js";
+import { clear, clearPadding, flatten, readPixels, scratch, type Lowering } from "./context.js";
 import { blocks, copyStrided, reducedStrides } from "./strided.js";
 
 const IMAGE_KIND: Readonly<Record<string, number>> = { reduce_sum: 0, reduce_mean: 1, reduce_max: 2 };
@@ -13,12 +13,24 @@ export const reduce: Lowering = (step, ctx) => {
   if (rank === 4 && axes.length === 2 && axes[0] === 1 && axes[1] === 2 && !x.plain && !y.plain) {
     // Global pooling, vector over channels.
     const p = readPixels(ctx, x);
-    ctx.call("reduce_images", IMAGE_KIND[step.op]!, p.address, p.image, p.row, y.address, y.strides[0]!, p.n, p.h, p.w, p.channels);
+    ctx.call(
+      "reduce_images",
+      IMAGE_KIND[step.op]!,
+      p.address,
+      p.image,
+      p.row,
+      y.address,
+      y.strides[0]!,
+      p.n,
+      p.h,
+      p.w,
+      p.channels,
+    );
     return;
   }
   if (step.op === "reduce_sum" && rank > 1 && axes.length === rank - 1 && !axes.includes(rank - 1) && !x.plain) {
     // Sums of channels over everything else: the gradient of a bias.
-    const [p] = flatten(readPixels(ctx, x)) as [Pixels];
+    const [p] = flatten(readPixels(ctx, x));
     ctx.call("channel_sums", p.address, p.image, p.row, p.n, p.h, p.w, p.channels, y.address, ctx.temp(8 * p.channels));
     return;
   }

@@ -47,9 +47,16 @@ export function blocks(shape: Shape, operands: readonly Strided[]): Block[] {
       });
       return;
     }
-    for (let k = 0; k < axis.extent; k++) visit(depth + 1, addresses.map((a, i) => a + k * axis.steps[i]!));
+    for (let k = 0; k < axis.extent; k++)
+      visit(
+        depth + 1,
+        addresses.map((a, i) => a + k * axis.steps[i]!),
+      );
   };
-  visit(0, operands.map((o) => o.address));
+  visit(
+    0,
+    operands.map((o) => o.address),
+  );
   return result;
 }
 
@@ -61,7 +68,10 @@ export function copyStrided(call: Emit, from: Strided, to: Strided, shape: Shape
 }
 
 /** Strides of a broadcast operand over the axes of `shape`: 0 where it repeats. Axes align from the right. */
-export function broadcastStrides(from: { readonly shape: Shape; readonly strides: readonly number[] }, shape: Shape): number[] {
+export function broadcastStrides(
+  from: { readonly shape: Shape; readonly strides: readonly number[] },
+  shape: Shape,
+): number[] {
   return shape.map((d, axis) => {
     const i = axis - shape.length + from.shape.length;
     return i < 0 || (from.shape[i] === 1 && d !== 1) ? 0 : from.strides[i]!;
