@@ -14,7 +14,6 @@
 // Models: reading, writing, the graph itself.
 export { readModel, writeModel, type ReadOptions, type WriteFormat } from "./formats/index.js";
 export { GraphBuilder } from "./model/builder.js";
-export { Random } from "./model/random.js";
 export { verify } from "./model/verify.js";
 export { loadGraph, saveGraph } from "./model/serialize.js";
 export { IdapError } from "./model/errors.js";
