@@ -10,7 +10,9 @@ interface Pair {
 const percent = (x: number): string => `${(100 * x).toFixed(2)} %`;
 const ms = (x: number): string => `${x.toFixed(4)} ms`;
 const fewer = ({ dense, pruned }: Pair): string =>
-  dense <= 0 ? "" : `${Math.abs(100 * (1 - pruned / dense)).toFixed(1)} % ${pruned <= dense ? "fewer" : "more"}`;
+  dense <= 0 || dense === pruned
+    ? ""
+    : `${Math.abs(100 * (1 - pruned / dense)).toFixed(1)} % ${pruned <= dense ? "fewer" : "more"}`;
 
 function drop({ dense, pruned }: Pair): string {
   const points = 100 * (dense - pruned);
