@@ -9,7 +9,7 @@
  * An intermediate tensor that anyone else reads, or that was asked for, keeps its chain apart.
  */
 import { consumersOf, producerOf } from "../model/graph.js";
-import { sameShape, type Graph, type Node } from "../model/types.js";
+import { sameShape, type Graph, type Node, type Shape } from "../model/types.js";
 
 export const ACTIVATIONS: Readonly<Record<string, number>> = { relu: 1, relu6: 2 };
 const ACTIVATION_GRADS: Readonly<Record<string, number>> = { relu_grad: 1, relu6_grad: 2 };
@@ -32,8 +32,11 @@ export interface Step {
 const CAN_ADD = new Set(["conv2d", "dense", "batch_norm", "batch_norm_train", "conv2d_grad_input"]);
 const CAN_ACTIVATE = new Set(["conv2d", "dense", "batch_norm", "batch_norm_train", "depthwise_conv2d"]);
 
-function fusable(node: Node): boolean {
-  return CAN_ACTIVATE.has(node.op) || CAN_ADD.has(node.op) ? (node.attrs.groups ?? 1) === 1 : false;
+/** As on the device: a depthwise convolution takes no addend, however it is written; grouped gradients are copied anyway. */
+function takesAddend(node: Node, shape: (tensor: string) => Shape): boolean {
+  if (!CAN_ADD.has(node.op)) return false;
+  const groups = (node.attrs.groups as number | undefined) ?? 1;
+  return groups === 1 || (node.op === "conv2d" && groups !== shape(node.inputs[0]!)[3]);
 }
 
 /** Steps of the graph in an order in which every step finds its inputs; `kept` are tensors that must exist. */
@@ -45,23 +48,19 @@ export function fuseGraph(graph: Graph, kept: ReadonlySet<string>): Step[] {
     const readers = consumers.get(tensor);
     return !kept.has(tensor) && readers?.length === 1 ? readers[0]! : null;
   };
-  const shape = (tensor: string): readonly number[] => graph.tensors.get(tensor)!.type.shape;
+  const shape = (tensor: string): Shape => graph.tensors.get(tensor)!.type.shape;
 
-  // Which node each add is joined to: the later of its two producers, since the other operand is there by then.
-  const joined = new Map<Node, Node>();
+  // Which node each add is joined to: the earlier of its two producers, as on the device, so that sums have the same bits.
+  const addOf = new Map<Node, Node>();
   for (const node of graph.nodes) {
     if (node.op !== "add" || node.inputs[0] === node.inputs[1]) continue;
     if (!sameShape(shape(node.inputs[0]!), shape(node.inputs[1]!))) continue;
-    const candidates = node.inputs
-      .map((tensor) => ({ tensor, producer: producers.get(tensor) }))
-      .filter(
-        ({ tensor, producer }) => producer && CAN_ADD.has(producer.op) && fusable(producer) && only(tensor) === node,
-      )
-      .sort((a, b) => position.get(b.producer!)! - position.get(a.producer!)!);
-    const best = candidates[0]?.producer;
-    if (best && ![...joined.values()].includes(best)) joined.set(node, best);
+    const [first] = node.inputs
+      .map((tensor) => producers.get(tensor))
+      .filter((producer, i) => producer && takesAddend(producer, shape) && only(node.inputs[i]!) === node)
+      .sort((a, b) => position.get(a!)! - position.get(b!)!);
+    if (first) addOf.set(first, node);
   }
-  const addOf = new Map([...joined].map(([add, main]) => [main, add]));
 
   const swallowed = new Set<Node>();
   const placed: { at: number; step: Step }[] = [];
@@ -84,7 +83,7 @@ export function fuseGraph(graph: Graph, kept: ReadonlySet<string>): Step[] {
       at = Math.max(at, position.get(add)!);
       swallowed.add(add);
     }
-    const next = CAN_ACTIVATE.has(node.op) && fusable(node) ? only(output) : null;
+    const next = CAN_ACTIVATE.has(node.op) ? only(output) : null;
     if (next && ACTIVATIONS[next.op] !== undefined) {
       act = ACTIVATIONS[next.op]!;
       output = next.outputs[0]!;

@@ -1,7 +1,7 @@
 /** Convolutions, dense and depthwise, and their gradients. */
 import type { Shape } from "../../model/types.js";
 import type { Step } from "../fuse.js";
-import { paddedLayout, type Halo, type View } from "../layout.js";
+import { NO_HALO, paddedLayout, type Halo, type View } from "../layout.js";
 import { pad4 } from "../plan.js";
 import { gradientPhases, haloOf, phaseReach, windowReach, type Phase } from "../windows.js";
 import { clear, flatten, readPixels, scratch, vector, writePixels, type LowerContext, type Pixels } from "./context.js";
@@ -167,8 +167,10 @@ export function conv2d(step: Step, ctx: LowerContext): void {
     const image = readPixels(ctx, takeChannels(ctx, x, g * w.ci, w.ci, halo));
     const part = { ...w, address: w.address + g * co * w.strides[3], co };
     const y = scratch(ctx, paddedLayout([...out.shape.slice(0, 3), co]));
+    const r = step.addend === undefined ? null : takeChannels(ctx, ctx.view(step.addend), g * co, co, NO_HALO);
     const packed = pack(ctx, `${step.name}/${g}`, sources, part, bias && bias + 4 * g * co);
-    convolve(ctx, image, windowsOf(image, w.kernel, a), packed, readPixels(ctx, y), null, 0);
+    const windows = windowsOf(image, w.kernel, a);
+    convolve(ctx, image, windows, packed, readPixels(ctx, y), r && readPixels(ctx, r), step.act);
     copyStrided(ctx.call, y, channelsFrom(out, g * co), y.shape);
   }
 }
@@ -287,7 +289,7 @@ export function conv2dGradWeight(step: Step, ctx: LowerContext): void {
   const perOut = co / groups;
   for (let g = 0; g < groups; g++) {
     const image = readPixels(ctx, takeChannels(ctx, x, g * ci, ci, halo));
-    const part = readPixels(ctx, takeChannels(ctx, dy, g * perOut, perOut, [0, 0, 0, 0]));
+    const part = readPixels(ctx, takeChannels(ctx, dy, g * perOut, perOut, NO_HALO));
     const to = channelsFrom(out, g * perOut);
     gradWeight(ctx, image, windowsOf(image, a.kernel, a), part, { ...out, ...to }, [...a.kernel, ci, perOut]);
   }
