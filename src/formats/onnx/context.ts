@@ -5,7 +5,7 @@ import type { Budget } from "../shared/bytes.js";
 import type { Names } from "../shared/names.js";
 import { compose, isIdentity, permute } from "../shared/permute.js";
 import type { AttributeProto, NodeProto } from "./generated/onnx_pb.js";
-import { inOrder } from "./producer.js";
+import { CHANNELS_LAST, inOrder } from "./producer.js";
 import type { Constant } from "./wire.js";
 
 /** How one ONNX operator is read. Adding an operator: one of these, listed in `operators/index.ts`. */
@@ -156,10 +156,9 @@ export class OnnxContext {
     if (value.last !== undefined) orders.push([value.last, compose(channelsFirst(rank), perm)]);
     if (value.from) orders.push([value.from.tensor, compose(value.from.perm, perm)]);
     for (const [tensor, move] of orders) {
-      if (isIdentity(move)) return this.bind(output, { file: tensor });
-      if (rank > 2 && isIdentity(compose(move, channelsLast(rank)))) {
-        return this.bind(output, { last: tensor, from: { tensor, perm: move, node } });
-      }
+      const from = { tensor, perm: move, node };
+      if (isIdentity(move)) return this.bind(output, { file: tensor, from });
+      if (rank > 2 && isIdentity(compose(move, channelsLast(rank)))) return this.bind(output, { last: tensor, from });
     }
     const [tensor, move] = orders[0]!;
     this.bind(output, { from: { tensor, perm: move, node } });
@@ -306,9 +305,9 @@ export class OnnxOp {
     return this.context.inLastOrder(this.inputName(i));
   }
 
-  /** Operand i exists with channels last already. */
+  /** Operand i is to be taken with channels last: it exists so already, or our writer says so. */
   hasLast(i: number): boolean {
-    return this.context.hasLast(this.inputName(i));
+    return this.context.ours ? this.node.docString === CHANNELS_LAST : this.context.hasLast(this.inputName(i));
   }
 
   weight(i: number, layout: string, shape: readonly number[], convert: (data: Float32Array) => TensorData): string {

@@ -9,3 +9,9 @@ export const biasName = (matmul: string): string => `${matmul}/bias`;
 
 /** Name of a value in another order of axes; one order's name does not grow out of another's. */
 export const inOrder = (name: string, order: "nchw" | "nhwc"): string => `${name.replace(/\/n(?:chw|hwc)$/, "")}/${order}`;
+
+/**
+ * What our writer notes (`doc_string`) on a node whose operands have, in the graph, their channels last. Operators that
+ * any order of axes suits would else be read on the wrong side of a transpose that the file does not show.
+ */
+export const CHANNELS_LAST = "channels last";

@@ -14,13 +14,14 @@ import {
   type NodeProto,
   type TensorProto,
 } from "../generated/onnx_pb.js";
-import { inOrder } from "../producer.js";
+import { CHANNELS_LAST, inOrder } from "../producer.js";
 
 /** A number attribute is an integer unless it is wrapped. */
 export interface FloatAttribute {
   readonly float: number;
 }
 export type AttributeValue = number | string | readonly number[] | FloatAttribute;
+export type Attributes = Readonly<Record<string, AttributeValue>>;
 
 export const ELEMENT_TYPE: Readonly<Record<Dtype, T>> = {
   f32: T.FLOAT,
@@ -43,8 +44,6 @@ interface Value {
 interface Move {
   readonly value: string;
   readonly perm: readonly number[];
-  /** Name of the node of the graph. */
-  readonly node: string;
 }
 
 /**
@@ -92,7 +91,7 @@ export class OnnxWriter {
       const { from, first } = value;
       const name = this.portName(tensor) ?? this.names.fresh(from ? tensor : inOrder(tensor, "nhwc"));
       value.plain = from
-        ? this.transposed(from.value, from.perm, name, from.node)
+        ? this.transposed(from.value, from.perm, name)
         : this.transposed(first!, channelsLast(this.type(tensor).shape.length), name);
     }
     return value.plain;
@@ -108,10 +107,10 @@ export class OnnxWriter {
     const value = this.values.get(tensor)!;
     if (value.first === undefined) {
       const { from, plain } = value;
-      const own = from !== undefined && plain === undefined && !this.portOf.has(tensor);
-      const name = this.names.fresh(own ? tensor : inOrder(tensor, "nchw"));
+      const own = from !== undefined && !this.portOf.has(tensor);
+      const name = this.names.fresh(own ? tensor : inOrder(this.portOf.get(tensor) ?? tensor, "nchw"));
       value.first = from
-        ? this.transposed(from.value, compose(from.perm, perm), name, from.node)
+        ? this.transposed(from.value, compose(from.perm, perm), name)
         : this.transposed(plain!, perm, name);
     }
     return value.first;
@@ -151,11 +150,19 @@ export class OnnxWriter {
   }
 
   /** Adds a node with one output. A name that is empty or taken is made up at the end, when all others are known. */
-  add(opType: string, name: string, inputs: readonly string[], output: string, attributes: Readonly<Record<string, AttributeValue>> = {}): string {
+  add(
+    opType: string,
+    name: string,
+    inputs: readonly string[],
+    output: string,
+    attributes: Attributes = {},
+    docString = "",
+  ): string {
     const attribute = Object.entries(attributes).map(([key, value]) => attributeOf(key, value));
     const own = this.nodeNames.has(name) ? "" : name;
     if (own !== "") this.nodeNames.add(own);
-    this.nodes.push(create(NodeProtoSchema, { opType, name: own, input: [...inputs], output: [output], attribute }));
+    const input = [...inputs];
+    this.nodes.push(create(NodeProtoSchema, { opType, name: own, input, output: [output], attribute, docString }));
     return output;
   }
 
@@ -171,19 +178,20 @@ export class OnnxWriter {
     return port;
   }
 
-  /** The node gives its output with its own axes. */
-  emit(node: Node, opType: string, inputs: readonly string[], attributes: Readonly<Record<string, AttributeValue>> = {}): void {
+  /** The node gives its output with its own axes; `fromFirst`: from operands with channels first. */
+  emit(node: Node, opType: string, inputs: readonly string[], attributes: Attributes = {}, fromFirst = false): void {
     const [tensor] = node.outputs as [string];
     const output = this.portName(tensor) ?? this.names.fresh(tensor);
-    this.values.set(tensor, { plain: this.add(opType, node.name, inputs, output, attributes) });
+    const note = fromFirst ? CHANNELS_LAST : "";
+    this.values.set(tensor, { plain: this.add(opType, node.name, inputs, output, attributes, note) });
   }
 
   /** The node gives its output with channels first. */
-  emitFirst(node: Node, opType: string, inputs: readonly string[], attributes: Readonly<Record<string, AttributeValue>> = {}): void {
+  emitFirst(node: Node, opType: string, inputs: readonly string[], attributes: Attributes = {}): void {
     const [tensor] = node.outputs as [string];
     const port = this.portOf.get(tensor);
     const output = this.names.fresh(port === undefined ? tensor : inOrder(port, "nchw"));
-    this.values.set(tensor, { first: this.add(opType, node.name, inputs, output, attributes) });
+    this.values.set(tensor, { first: this.add(opType, node.name, inputs, output, attributes, CHANNELS_LAST) });
   }
 
   /** A transpose of the graph: taken from whichever order needs no move, else a node once its order is known. */
@@ -197,17 +205,19 @@ export class OnnxWriter {
     if (value.first !== undefined) orders.push([value.first, compose(channelsLast(rank), perm)]);
     if (value.from) orders.push([value.from.value, compose(value.from.perm, perm)]);
     for (const [name, move] of orders) {
-      if (isIdentity(move)) return void this.values.set(y, { plain: name });
+      const from = { value: name, perm: move };
+      if (isIdentity(move)) return void this.values.set(y, { plain: name, from });
       if (rank > 2 && isIdentity(compose(move, channelsFirst(rank)))) {
-        return void this.values.set(y, { first: name, from: { value: name, perm: move, node: node.name } });
+        return void this.values.set(y, { first: name, from });
       }
     }
     const [name, move] = orders[0]!;
-    this.values.set(y, { from: { value: name, perm: move, node: node.name } });
+    this.values.set(y, { from: { value: name, perm: move } });
   }
 
-  private transposed(input: string, perm: readonly number[], output: string, node?: string): string {
-    return this.add("Transpose", node ?? "", [input], output, { perm });
+  /** Named after its result: whether one of the graph or of the writer comes first must not show. */
+  private transposed(input: string, perm: readonly number[], output: string): string {
+    return this.add("Transpose", "", [input], output, { perm });
   }
 
   /**

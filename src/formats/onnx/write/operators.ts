@@ -2,12 +2,10 @@ import { sizeOf, type Node } from "../../../model/types.js";
 import { permute } from "../../shared/permute.js";
 import { channelsFirst } from "../context.js";
 import { biasName } from "../producer.js";
-import { sameSequence, type AttributeValue, type OnnxWriter } from "./context.js";
+import { sameSequence, type Attributes, type AttributeValue, type OnnxWriter } from "./context.js";
 
 /** How one operator of the IR is written. Adding an operator: one entry of `writers`. */
 export type OperatorWriter = (w: OnnxWriter, node: Node, attrs: any) => void;
-
-type Attributes = Readonly<Record<string, AttributeValue>>;
 
 /** Position that axis `a` of a tensor of this rank has with channels first. */
 const inFirst = (a: number, rank: number): number => channelsFirst(rank).indexOf(a);
@@ -86,7 +84,7 @@ function reduce(opType: string, global: string | null): OperatorWriter {
     if (opType === "ReduceSum") inputs.push(w.literal(`${node.name}/axes`, "i64", [moved.length], moved));
     else attributes.axes = moved;
     if (first && keepDims) w.emitFirst(node, opType, inputs, attributes);
-    else w.emit(node, opType, inputs, attributes);
+    else w.emit(node, opType, inputs, attributes, first);
   };
 }
 
@@ -122,7 +120,7 @@ export const writers: Readonly<Record<string, OperatorWriter>> = {
     const inputs = [w.plain(x), w.plain(k)];
     if (w.type(x).shape.length === 2) return w.emit(node, "Gemm", b === undefined ? inputs : [...inputs, w.plain(b)]);
     if (b === undefined) return w.emit(node, "MatMul", inputs);
-    const product = w.add("MatMul", node.name, inputs, w.freshName(`${node.outputs[0]}/product`));
+    const product = w.add("MatMul", node.name, inputs, w.freshName(`${node.name}/product`));
     w.emit({ ...node, name: biasName(node.name) }, "Add", [product, w.plain(b)]);
   },
   matmul(w, node, { transposeA, transposeB }) {
@@ -182,8 +180,9 @@ export const writers: Readonly<Record<string, OperatorWriter>> = {
   },
   reshape(w, node, { shape }: { shape: number[] }) {
     const [x] = node.inputs as [string];
-    const value = w.hasFirst(x) && sameSequence(w.type(x).shape) ? w.first(x) : w.plain(x);
-    w.emit(node, "Reshape", [value, w.literal(`${node.name}/shape`, "i64", [shape.length], shape)]);
+    const first = w.hasFirst(x) && sameSequence(w.type(x).shape);
+    const target = w.literal(`${node.name}/shape`, "i64", [shape.length], shape);
+    w.emit(node, "Reshape", [first ? w.first(x) : w.plain(x), target], {}, first);
   },
   transpose: (w, node, { perm }: { perm: number[] }) => w.transpose(node, perm),
   concat(w, node, { axis }: { axis: number }) {
