@@ -114,13 +114,33 @@ const sameShaped = (y: string, inputs: readonly string[], shapes: ReadonlyMap<st
   ...inputs.filter((x) => sameShape(shapes.get(x)!, shapes.get(y)!)),
 ];
 
-/** The border that the padded windows on each tensor need. */
-function borders(steps: readonly Step[]): Map<string, [number, number, number, number]> {
-  const result = new Map<string, [number, number, number, number]>();
+type Border = [number, number, number, number];
+
+/**
+ * The border that the padded windows on each tensor need. A residual that is read for the last time gets the border of
+ * the sum and the other way round, so that the sum can take its place: a third of ResNet-8's arena.
+ */
+function borders(steps: readonly Step[]): Map<string, Border> {
+  const result = new Map<string, Border>();
+  const lastReader = new Map<string, Step>();
+  const grow = (tensor: string, by: readonly number[]): boolean => {
+    const old = result.get(tensor) ?? [0, 0, 0, 0];
+    const grown = old.map((v, i) => Math.max(v, by[i] ?? 0)) as Border;
+    if (grown.every((v, i) => v === old[i])) return false;
+    result.set(tensor, grown);
+    return true;
+  };
   for (const step of steps) {
-    if ((step.kind !== "conv" && step.kind !== "depthwise") || step.pads.every((p) => p === 0)) continue;
-    const old = result.get(step.x) ?? [0, 0, 0, 0];
-    result.set(step.x, step.pads.map((p, i) => Math.max(p, old[i]!)) as [number, number, number, number]);
+    for (const x of stepInputs(step)) lastReader.set(x, step);
+    if (step.kind === "conv" || step.kind === "depthwise") grow(step.x, step.pads);
+  }
+  for (let grown = true; grown;) {
+    grown = false;
+    for (const step of steps) {
+      if (step.kind !== "conv" || step.residual === null || lastReader.get(step.residual) !== step) continue;
+      grown = grow(step.y, result.get(step.residual) ?? []) || grown;
+      grown = grow(step.residual, result.get(step.y) ?? []) || grown;
+    }
   }
   return result;
 }

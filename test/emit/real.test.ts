@@ -10,7 +10,7 @@ import { ReferenceExecutor } from "../../src/host/reference.js";
 import { goldenCases } from "../formats/support.js";
 import { findSecondEngine, runHere, SECOND_ENGINE_HINT } from "../support/second-engine.js";
 import { describeWithData, requireAll, sharedData } from "../support/shared-data.js";
-import { relativeError } from "./support.js";
+import { compileGraph, relativeError } from "./support.js";
 
 const TOLERANCE = 1e-4;
 /**
@@ -179,3 +179,15 @@ describeWithData(
     });
   },
 );
+
+const mobilenet = "models/onnx/mobilenet_v2_128_0.5.onnx";
+describeWithData("MobileNetV2 from ONNX: 54 fused layers, residuals, expansions", [mobilenet], ([file]) => {
+  test("gives the recorded outputs", async () => {
+    const graph = await readModel(file!);
+    const [strict] = await compileGraph(graph, ["simd"]);
+    for (const { inputs, outputs } of goldenCases(sharedData("models/onnx/golden/mobilenet_v2_128_0.5.onnx")!)) {
+      const got = strict!.run({ [graph.inputs[0]!.name]: inputs[0]! })[graph.outputs[0]!.name]!;
+      expect(relativeError(got.data as Float32Array, outputs[0]!.data as Float32Array)).toBeLessThan(TOLERANCE);
+    }
+  });
+});
