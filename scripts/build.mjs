@@ -1,12 +1,32 @@
-// Builds dist/: generated indexes are current, TypeScript compiled, host WebAssembly compiled, JSON data copied.
-// `npm ci` runs this through `prepare`, so it prints little and fails with the output of the step that failed.
+// Builds dist/: generated files are current, TypeScript compiled, host WebAssembly compiled, JSON data copied.
+// `npm ci` runs this through `prepare`, and so does the first `npx idap` in a clone (npm links the package into its own
+// cache); a build whose inputs have not changed therefore ends at once. `--force` builds in any case.
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, readdirSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { chmodSync, cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const clean = process.argv.includes("--clean");
+const at = (...parts) => path.join(root, ...parts);
+const stampFile = at("dist/.inputs");
+
+/** Files below a folder, relative to the root, in a fixed order. */
+function filesBelow(folder) {
+  return readdirSync(at(folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+function inputsHash() {
+  const hash = createHash("sha256");
+  const single = ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"];
+  for (const file of [...single, ...["assembly", "scripts", "src"].flatMap(filesBelow)]) {
+    hash.update(`${file}\n`).update(readFileSync(at(file)));
+  }
+  return hash.digest("hex");
+}
 
 function run(label, args) {
   const started = performance.now();
@@ -18,18 +38,21 @@ function run(label, args) {
   console.log(`build: ${label} ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
 
-if (clean) rmSync(path.join(root, "dist"), { recursive: true, force: true });
+const inputs = inputsHash();
+if (!process.argv.includes("--force") && existsSync(stampFile) && readFileSync(stampFile, "utf8") === inputs) {
+  console.log("build: nothing has changed");
+  process.exit(0);
+}
+rmSync(stampFile, { force: true });
+
 run("indexes are current", ["scripts/generate-indexes.mjs", "--check"]);
 run("kernel tiles are current", ["scripts/generate-tiles.mjs", "--check"]);
 run("typescript", ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"]);
 run("host kernels", ["scripts/build-host-wasm.mjs"]);
 
 // tsc copies the JSON that is imported; JSON that is read at run time is copied here.
-for (const entry of readdirSync(path.join(root, "src"), { recursive: true, withFileTypes: true })) {
-  if (!entry.isFile() || !entry.name.endsWith(".json")) continue;
-  const from = path.join(entry.parentPath, entry.name);
-  cpSync(from, path.join(root, "dist", path.relative(path.join(root, "src"), from)));
+for (const file of filesBelow("src").filter((f) => f.endsWith(".json"))) {
+  cpSync(at(file), at("dist", path.relative("src", file)));
 }
-
-const main = path.join(root, "dist/cli/main.js");
-if (existsSync(main)) chmodSync(main, 0o755);
+chmodSync(at("dist/cli/main.js"), 0o755);
+writeFileSync(stampFile, inputs);
