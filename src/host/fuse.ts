@@ -50,16 +50,20 @@ export function fuseGraph(graph: Graph, kept: ReadonlySet<string>): Step[] {
   };
   const shape = (tensor: string): Shape => graph.tensors.get(tensor)!.type.shape;
 
-  // Which node each add is joined to: the earlier of its two producers, as on the device, so that sums have the same bits.
+  // Which node each add is joined to. Of convolutions the earlier, as on the device, so that sums have the same bits;
+  // else the later, since the other operand is there by then and nothing has to wait for it.
   const addOf = new Map<Node, Node>();
   for (const node of graph.nodes) {
     if (node.op !== "add" || node.inputs[0] === node.inputs[1]) continue;
     if (!sameShape(shape(node.inputs[0]!), shape(node.inputs[1]!))) continue;
-    const [first] = node.inputs
+    const candidates = node.inputs
+      .filter((tensor) => only(tensor) === node)
       .map((tensor) => producers.get(tensor))
-      .filter((producer, i) => producer && takesAddend(producer, shape) && only(node.inputs[i]!) === node)
-      .sort((a, b) => position.get(a!)! - position.get(b!)!);
-    if (first) addOf.set(first, node);
+      .filter((producer) => producer !== undefined)
+      .filter((producer) => takesAddend(producer, shape))
+      .sort((a, b) => position.get(a)! - position.get(b)!);
+    const chosen = candidates.find(({ op }) => op === "conv2d" || op === "dense") ?? candidates[candidates.length - 1];
+    if (chosen) addOf.set(chosen, node);
   }
 
   const swallowed = new Set<Node>();

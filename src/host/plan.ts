@@ -32,6 +32,8 @@ export interface Plan {
   /** Once, after the constants are there: weights into the order of the kernels. */
   readonly setup: readonly Call[];
   readonly calls: readonly Call[];
+  /** Activations and scratch memory: what a pass need not find as the last one left it. */
+  readonly arena: Region;
   readonly inputs: readonly Place[];
   /** Graph outputs and the tensors that were asked for, by tensor name. */
   readonly results: readonly Place[];

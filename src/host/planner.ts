@@ -64,7 +64,7 @@ class Planner {
 
     const packedAt = new Map<string, number>();
     const scratch = this.steps.map((step) => (this.isAlias(step) ? [] : this.measure(step, packedAt)));
-    const temps = this.assign(scratch);
+    const { arena, temps } = this.assign(scratch);
 
     const calls: Call[] = [];
     const setup: Call[] = [];
@@ -89,6 +89,7 @@ class Planner {
       constants,
       setup,
       calls,
+      arena,
       inputs: this.graph.inputs.map((port) => placeOf(port.tensor, this.view(port.tensor))),
       results: this.results.map((name) => placeOf(name, this.view(name))),
       mutable,
@@ -186,8 +187,8 @@ class Planner {
     return sizes;
   }
 
-  /** Addresses of all tensors and scratch buffers; returns those of the scratch of each step. */
-  private assign(scratch: readonly number[][]): number[][] {
+  /** Addresses of all tensors and scratch buffers: the arena, and the scratch of each step. */
+  private assign(scratch: readonly number[][]): { arena: Region; temps: number[][] } {
     const buffers = new Map<string, Lifetime>();
     const end = this.steps.length;
     const born = (name: string, at: number): void => {
@@ -207,10 +208,9 @@ class Planner {
       if (buffer) buffer.to = end;
     }
     const temps = scratch.map((sizes, i) => sizes.map((bytes): Lifetime => ({ bytes, from: i, to: i, offset: 0 })));
-    const arena = this.top;
-    this.region(assignOffsets([...new Set(buffers.values()), ...temps.flat()]) / 4);
-    for (const [name, { offset }] of buffers) this.bases.set(name, arena + offset);
-    return temps.map((list) => list.map(({ offset }) => arena + offset));
+    const arena = this.region(assignOffsets([...new Set(buffers.values()), ...temps.flat()]) / 4);
+    for (const [name, { offset }] of buffers) this.bases.set(name, arena.address + offset);
+    return { arena, temps: temps.map((list) => list.map(({ offset }) => arena.address + offset)) };
   }
 
   private lower(

@@ -109,6 +109,36 @@ describe.each(CHANNELS)("%i channels", (c) => {
   });
 });
 
+describe("equal maxima", () => {
+  // Values of a few kinds only: most windows hold their maximum more than once, and the first gets all of the gradient.
+  test.each([
+    [
+      {
+        title: "windows",
+        op: "max_pool2d",
+        attrs: { kernel: [3, 2], strides: [2, 1], pads: [1, 0, 1, 1] },
+        inputs: [],
+      },
+    ],
+    [{ title: "global", op: "reduce_max", attrs: { axes: [1, 2], keepDims: false }, inputs: [] }],
+    [{ title: "channels", op: "reduce_max", attrs: { axes: [3], keepDims: true }, inputs: [] }],
+  ] satisfies [OpCase][])("$op: the gradient goes to the first", async ({ op, attrs }) => {
+    const builder = new GraphBuilder(op);
+    const image = builder.input("x", x(4, 5, 3));
+    const [y] = builder.node(op, [image], attrs);
+    const dy = builder.input("dy", builder.typeOf(y!));
+    builder.output(builder.node(`${op}_grad`, [dy, image, y!], attrs)[0]!, "dx");
+    const graph = builder.build();
+    const { dy: given, x: drawn } = randomInputs(graph, 3, 2);
+    const inputs = { dy: given!, x: { ...drawn!, data: floats(drawn).map((v) => Math.round(v)) } };
+    const [got, expected] = await Promise.all(
+      (["wasm", "reference"] as const).map((id) => createExecutor(id, graph).run(inputs)),
+    );
+    // Sums of up to four gradients.
+    expect(relativeError(floats(got!.dx), floats(expected!.dx))).toBeLessThan(4 * 2 ** -24);
+  });
+});
+
 test("weights as constants, packed once, give the bits of weights as inputs, packed at each run", async () => {
   for (const c of opCases.filter((one) =>
     ["conv2d", "depthwise_conv2d", "dense", "batch_norm", "conv2d_grad_input"].includes(one.op),
