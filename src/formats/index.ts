@@ -123,6 +123,7 @@ function reasonOf(error: unknown): string {
   if (code === "ENOENT") return "there is no such file";
   if (code === "EACCES" || code === "EPERM") return "permission denied";
   if (code === "EISDIR") return "it is a folder";
+  if (code === "EEXIST" || code === "ENOTDIR") return "a part of the path is a file";
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -173,13 +174,13 @@ export type WriteFormat = "onnx";
 export async function writeModel(graph: Graph, modelPath: string, format: WriteFormat): Promise<void> {
   if (format !== "onnx") throw new IdapError("E_FORMAT", `models cannot be written as ${String(format)}; onnx can be written`);
   const bytes = onnxBytes(graph);
-  await mkdir(path.dirname(modelPath), { recursive: true });
   const temporary = `${modelPath}.partial`;
   try {
+    await mkdir(path.dirname(modelPath), { recursive: true });
     await writeFile(temporary, bytes);
     await rename(temporary, modelPath);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => {});
     throw new IdapError("E_FILE", `cannot write ${modelPath}: ${reasonOf(error)}`);
   }
 }

@@ -18,7 +18,8 @@ const IR_VERSION = 7n;
 
 /**
  * The graph as an ONNX model. Ports keep their names and axes; inside, images have the channels first, with transposes
- * only where the order changes. The bytes depend on the graph alone. Reading them gives an equal graph.
+ * only where the order changes. The bytes depend on the graph alone. Reading them gives an equal graph, up to inner
+ * transposes: two in a row are written as one, and one whose result is wanted in both orders as two.
  *
  * @throws IdapError E_UNSUPPORTED with all operators that have no ONNX form
  */

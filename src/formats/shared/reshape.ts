@@ -6,8 +6,8 @@ import { sizeOf, type TensorType } from "../../model/types.js";
  *
  * Source files write the batch as -1, as 0 (ONNX: copy), or as the number it had at export. Row-major order decides
  * which output axis can carry the batch: the extents before it must have the same product as those before the input's
- * batch axis. Where extents of 1 leave a choice, the axis is taken that keeps the input's extent, then the one
- * written as -1, then the first.
+ * batch axis. Where extents of 1 leave a choice, the axis is taken that keeps the input's place and extent, else the
+ * first: [1, -1] of a model that was exported for one sample means [batch, the rest].
  *
  * @param input type of the operand at batch 1
  * @param target extents as in the file, at most one -1; at `fileBatch` samples
@@ -42,12 +42,9 @@ export function reshapeTarget(
     if (product === before && d % fileBatch === 0) candidates.push({ axis, extent: d / fileBatch });
     product *= d;
   });
-  const written = candidates.find((c) => c.axis === dynamic);
   const chosen =
-    (trustDynamic ? written : undefined) ??
-    (written?.extent === extent ? written : undefined) ??
-    candidates.find((c) => c.extent === extent) ??
-    written ??
+    (trustDynamic ? candidates.find((c) => c.axis === dynamic) : undefined) ??
+    candidates.find((c) => c.axis === input.batchAxis && c.extent === extent) ??
     candidates[0];
   if (!chosen) {
     throw new IdapError(
