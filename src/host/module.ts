@@ -37,7 +37,9 @@ async function locate(variant: Variant): Promise<Uint8Array> {
   const cache = path.join(root, "node_modules/.cache/idap");
   const file = path.join(cache, `host.${variant}.${sourceHash(path.join(root, "assembly"))}.wasm`);
   if (existsSync(file)) return readFileSync(file);
-  const { compileHost } = (await import(pathToFileURL(script).href)) as { compileHost: (variant: Variant) => Promise<Uint8Array> };
+  const { compileHost } = (await import(pathToFileURL(script).href)) as {
+    compileHost: (variant: Variant) => Promise<Uint8Array>;
+  };
   const bytes = await compileHost(variant);
   mkdirSync(cache, { recursive: true });
   const draft = `${file}.${process.pid}`;
