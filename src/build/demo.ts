@@ -35,7 +35,7 @@ const PRUNING = {
   batch: 64,
   recoverySamples: 6000,
   filterShare: 0.75,
-  layerReserve: 0,
+  layerShare: 1,
   layerSteps: 120,
   finalEpochs: 4,
   augment: "none",

@@ -1,6 +1,7 @@
 import { getCriterion } from "../analyzer/criterion-registry.js";
 import { measureFlow, type Flow } from "../analyzer/flow.js";
-import { scoreGroups, tensorsFor } from "../analyzer/scores.js";
+import { logitsOf } from "../host/losses.js";
+import { scoreGroups, tensorsFor, type GroupScores } from "../analyzer/scores.js";
 import { analyzeCoupling } from "../model/coupling.js";
 import { cutAtoms } from "../model/cut.js";
 import type { Graph } from "../model/types.js";
@@ -8,9 +9,11 @@ import { withinDrop } from "./budget.js";
 import { compensate, compensatedTensors } from "./compensate.js";
 import { figuresOf, type PruneContext } from "./context.js";
 import { points, type FilterEntry } from "./ledger.js";
-import { planCut, prunableChannels, type PrunePlan } from "./plan.js";
+import { firstSteps, planCut, prunableChannels, type PlanOptions, type PrunePlan } from "./plan.js";
 import { recover } from "./recovery.js";
+import { repairLayers } from "./repair.js";
 import { removals, share } from "./schedule.js";
+import { sampled } from "./splits.js";
 import { accept, current, type PruneState } from "./state.js";
 
 /** Statistics that one iteration needs: what the criterion reads, and the means of what consumers read. */
@@ -28,6 +31,35 @@ async function observe(graph: Graph, context: PruneContext): Promise<Flow> {
   }
 }
 
+/**
+ * How far the first step of each group moves the network's output: E‖z' - z‖² / E‖z‖² over calibration samples, z being
+ * what the first output's softmax reads. One forward pass for each group.
+ */
+async function measureSensitivity(
+  graph: Graph,
+  scored: readonly GroupScores[],
+  flow: Flow,
+  planning: PlanOptions,
+  context: PruneContext,
+): Promise<Map<string, number>> {
+  const samples = sampled(context.calibration, context.options.sensitivitySamples, 0);
+  const logits = (g: Graph): Promise<Float32Array> => context.engine.predict(withLogits(g), samples);
+  const whole = await logits(graph);
+  const size = whole.reduce((s, v) => s + v * v, 0);
+  const result = new Map<string, number>();
+  for (const { key, cut } of firstSteps(graph, scored, planning)) {
+    const now = await logits(cutAtoms(compensate(graph, [cut], flow), [cut]));
+    result.set(key, now.reduce((s, v, i) => s + (v - whole[i]!) ** 2, 0) / Math.max(size, 1e-30));
+  }
+  return result;
+}
+
+/** The graph with what goes into a final softmax as its first output. */
+function withLogits(graph: Graph): Graph {
+  const [first, ...others] = graph.outputs;
+  return { ...graph, outputs: [{ ...first!, tensor: logitsOf(graph) }, ...others] };
+}
+
 /** Scores all groups and picks the channels of iteration t. */
 export async function planIteration(
   graph: Graph,
@@ -43,14 +75,16 @@ export async function planIteration(
   });
   const schedule = { rho0: step.rho0, alpha: options.alpha, iterations: Math.max(1, options.iterations) };
   const count = removals(schedule, step.t, prunableChannels(scored));
-  const plan = planCut(graph, scored, count, {
+  const planning = {
     channelMultiple: options.channelMultiple,
     minShare: options.minShare,
     maxShareStep: options.maxShareStep,
     costUnit: options.costUnit,
     profile: options.profile,
     originalChannels: context.originalChannels,
-  });
+  };
+  const sensitivity = options.compareGroups === "output" ? await measureSensitivity(graph, scored, flow, planning, context) : undefined;
+  const plan = planCut(graph, scored, count, { ...planning, ...(sensitivity && { sensitivity }) });
   return { plan, flow, rho: share(schedule, step.t) };
 }
 
@@ -82,7 +116,9 @@ export async function filterStep(state: PruneState, context: PruneContext): Prom
   const { plan, flow, rho } = await planIteration(before, context, { rho0, t: Math.min(t, options.iterations - 1), seed });
   if (plan.removed === 0) return end("no group has channels left above its floor that would save time");
 
-  const cut = cutAtoms(compensate(before, plan.cuts, flow), plan.cuts);
+  const plain = cutAtoms(compensate(before, plan.cuts, flow), plan.cuts);
+  context.progress(`stage 1, iteration ${t + 1}: ${plan.removed} channels out, repairing`);
+  const cut = await repairLayers(before, plain, plan.cuts, context.engine, context.calibration, { seed });
   context.progress(`stage 1, iteration ${t + 1}: ${plan.removed} channels out, recovering`);
   const after = await recover(cut, context.recovery, {
     epochs: options.recoveryEpochs,

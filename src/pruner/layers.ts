@@ -101,7 +101,7 @@ export async function layerStep(state: PruneState, context: PruneContext): Promi
     onStep: context.onTraining,
   });
   const figures = await figuresOf(after, context);
-  const limit = options.maxDrop * (1 - options.layerReserve);
+  const limit = options.maxDrop * options.layerShare;
   const total = (state.dense.accuracy ?? 0) - (figures.accuracy ?? 0);
   const verdict =
     figures.accuracy === null

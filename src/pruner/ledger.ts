@@ -79,6 +79,12 @@ export function shortName(name: string): string {
   return name.slice(name.lastIndexOf(";") + 1);
 }
 
+/** "branch unit4.add": units are named with their kind first. */
+export function unitName({ kind, unit }: Pick<LayerEntry, "kind" | "unit">): string {
+  const name = unit.startsWith(`${kind}:`) ? unit.slice(kind.length + 1) : unit;
+  return `${kind} ${shortName(name)}`;
+}
+
 /** One line for people. */
 export function describeEntry(e: LedgerEntry): string {
   const saved = (a: number, b: number): string => (a > 0 ? `${(100 * (1 - b / a)).toFixed(1)} %` : "0 %");
@@ -90,7 +96,7 @@ export function describeEntry(e: LedgerEntry): string {
       return `stage 1, iteration ${e.iteration + 1}: ${cuts}; ${numbers}; ${verdict}: ${e.reason}`;
     }
     case "layers":
-      return `stage 2: ${e.kind} ${shortName(e.unit)} (${e.nodes.length} nodes); ${numbers}; ${verdict}: ${e.reason}`;
+      return `stage 2: ${unitName(e)} (${e.nodes.length} nodes); ${numbers}; ${verdict}: ${e.reason}`;
     case "final":
       return `final fine-tuning of step ${e.of}; ${verdict}: ${e.reason}`;
   }

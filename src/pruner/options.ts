@@ -31,11 +31,13 @@ export interface PruneOptions {
   readonly filterShare?: number;
   readonly minShare?: number;
   readonly maxShareStep?: number;
+  readonly compareGroups?: "output" | "score";
+  readonly sensitivitySamples?: number;
   readonly costUnit?: "ms" | "macs";
   readonly calibrationSamples?: number;
   readonly maxRemovals?: number;
   readonly patience?: number;
-  readonly layerReserve?: number;
+  readonly layerShare?: number;
   readonly layerSteps?: number;
   readonly matchWeight?: number;
   readonly recoveryEpochs?: number;

@@ -46,6 +46,17 @@ export interface PlanOptions {
   readonly profile: DeviceProfile;
   /** Channels of each layer before any pruning, by node name: what the floors refer to. */
   readonly originalChannels: ReadonlyMap<string, number>;
+  /**
+   * What the first step of each cell does to the network's output, measured, by `FirstStep.key`. Scores of a cell are
+   * scaled so that they say the same; without it cells are compared by their scores as they are.
+   */
+  readonly sensitivity?: ReadonlyMap<string, number>;
+}
+
+/** The first step of a cell: what a measurement of its sensitivity cuts. */
+export interface FirstStep {
+  readonly key: string;
+  readonly cut: GroupCut;
 }
 
 /** Which channels one iteration of stage 1 removes: a value that can be printed, tested and applied. */
@@ -125,6 +136,18 @@ function stepSizes(cell: Cell, maxShareStep: number): number[] {
   }
 }
 
+const keyOf = (cell: Cell): string => `${cell.group.id}\n${cell.layers.join("\n")}`;
+
+/** The first step of every cell that has one. */
+export function firstSteps(graph: Graph, scored: readonly GroupScores[], options: PlanOptions): FirstStep[] {
+  return cellsOf(graph, scored, options).flatMap((cell) => {
+    const [size] = stepSizes(cell, options.maxShareStep);
+    if (size === undefined) return [];
+    const atoms = cell.order.slice(0, size);
+    return leavesSomething(graph, cell.group, atoms) ? [{ key: keyOf(cell), cut: { group: cell.group, atoms } }] : [];
+  });
+}
+
 /** Cost of the graph in the unit that a saving is counted in. */
 function costOf(graph: Graph, options: PlanOptions): number {
   return options.costUnit === "macs"
@@ -144,6 +167,9 @@ function bundlesOf(graph: Graph, cell: Cell, base: number, options: PlanOptions)
   // The first step and the mean of the others: two evaluations instead of one for each step.
   const first = costAfter(1);
   const later = sizes.length > 1 ? (first - costAfter(sizes.length)) / (sizes.length - 1) : 0;
+  const firstScore = cell.order.slice(0, sizes[0]).reduce((s, a) => s + cell.scores[a]!, 0);
+  const measured = options.sensitivity?.get(keyOf(cell));
+  const scale = measured !== undefined && firstScore > 0 ? measured / firstScore : 1;
   let from = 0;
   let highest = 0;
   const bundles: Bundle[] = [];
@@ -151,7 +177,7 @@ function bundlesOf(graph: Graph, cell: Cell, base: number, options: PlanOptions)
     const atoms = cell.order.slice(from, from + size);
     from += size;
     const saving = index === 0 ? base - first : later;
-    const score = atoms.reduce((s, a) => s + cell.scores[a]!, 0);
+    const score = scale * atoms.reduce((s, a) => s + cell.scores[a]!, 0);
     // A step that saves nothing is never worth its channels. Later steps of a cell cannot come before earlier ones.
     highest = Math.max(highest, saving > 0 ? score / saving : Infinity);
     bundles.push({ cell, index, atoms, price: highest, dead: atoms.filter((a) => cell.dead[a]).length });
@@ -167,7 +193,7 @@ function bundlesOf(graph: Graph, cell: Cell, base: number, options: PlanOptions)
 export function planCut(graph: Graph, scored: readonly GroupScores[], count: number, options: PlanOptions): PrunePlan {
   const base = costOf(graph, options);
   const ranking = cellsOf(graph, scored, options).flatMap((cell) => bundlesOf(graph, cell, base, options));
-  const id = (b: Bundle): string => `${b.cell.group.id}\n${b.cell.layers.join("\n")}`;
+  const id = (b: Bundle): string => keyOf(b.cell);
   ranking.sort((a, b) => a.price - b.price || (id(a) < id(b) ? -1 : id(a) > id(b) ? 1 : a.index - b.index));
 
   const byGroup = new Map<Group, readonly number[]>();

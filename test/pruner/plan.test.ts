@@ -7,7 +7,7 @@ import { analyzeCoupling } from "../../src/model/coupling.js";
 import { cutAtoms } from "../../src/model/cut.js";
 import { Random } from "../../src/model/random.js";
 import type { Graph } from "../../src/model/types.js";
-import { planCut, prunableChannels, type PlanOptions } from "../../src/pruner/plan.js";
+import { firstSteps, planCut, prunableChannels, type PlanOptions } from "../../src/pruner/plan.js";
 import { Net, randomNetwork } from "../support/networks.js";
 import { profile } from "./support.js";
 
@@ -78,6 +78,18 @@ describe("plan of one iteration", () => {
     const plan = planCut(graph, equal, 4, optionsFor(graph));
     // Cutting the first convolution saves outputs at 16x16 and inputs of the second; the second only 4x4 outputs.
     expect(plan.ledger.map((c) => c.layers)).toEqual([["conv2d_0"]]);
+  });
+
+  test("a measured sensitivity turns the choice between groups, not the one inside a group", () => {
+    const graph = chain(16, 16);
+    const scores = scored(graph);
+    const steps = firstSteps(graph, scores, optionsFor(graph));
+    expect(steps).toHaveLength(2);
+    for (const favourite of steps) {
+      const sensitivity = new Map(steps.map((s) => [s.key, s === favourite ? 1e-9 : 1]));
+      const plan = planCut(graph, scores, 4, optionsFor(graph, { sensitivity }));
+      expect(plan.cuts).toEqual([favourite.cut]);
+    }
   });
 
   test("dead channels go first and do not count against the schedule", () => {
