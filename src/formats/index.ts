@@ -92,7 +92,11 @@ export async function readModel(modelPath: string, options: ReadOptions = {}): P
   const found = formats.find((f) => f.matches(bytes));
   const named = formats.find((f) => f.extensions.includes(extension));
   if (found && named && found !== named) {
-    throw new IdapError("E_FORMAT", `${file} is named like ${named.title} but looks like ${found.title}`, "Rename it, or give the right file.");
+    throw new IdapError(
+      "E_FORMAT",
+      `${file} is named like ${named.title} but looks like ${found.title}`,
+      "Rename it, or give the right file.",
+    );
   }
   if (!found && named && named.title !== "an ONNX model") {
     throw new IdapError(
@@ -172,7 +176,8 @@ export type WriteFormat = "onnx";
  * Writes a graph as a model file; the same graph gives the same bytes. The file appears whole or not at all.
  */
 export async function writeModel(graph: Graph, modelPath: string, format: WriteFormat): Promise<void> {
-  if (format !== "onnx") throw new IdapError("E_FORMAT", `models cannot be written as ${String(format)}; onnx can be written`);
+  if (format !== "onnx")
+    throw new IdapError("E_FORMAT", `models cannot be written as ${String(format)}; onnx can be written`);
   const bytes = onnxBytes(graph);
   const temporary = `${modelPath}.partial`;
   try {

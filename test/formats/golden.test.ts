@@ -72,8 +72,17 @@ const models: Case[] = [
     model: "models/onnx/mobilenet_v2_128_0.5.onnx",
     golden: "models/onnx/golden/mobilenet_v2_128_0.5.onnx",
     ops: {
-      transpose: 1, conv2d: 35, depthwise_conv2d: 17, relu6: 35, add: 10, batch_norm: 7, pad: 4,
-      avg_pool2d: 1, reshape: 1, dense: 1, softmax: 1,
+      transpose: 1,
+      conv2d: 35,
+      depthwise_conv2d: 17,
+      relu6: 35,
+      add: 10,
+      batch_norm: 7,
+      pad: 4,
+      avg_pool2d: 1,
+      reshape: 1,
+      dense: 1,
+      softmax: 1,
     },
     cases: 1,
   },
@@ -117,7 +126,11 @@ for (const { model, golden, ops, cases, eightBitWeights } of models) {
 
 describeWithData(
   "one network in three formats",
-  [`${tiny}/pretrainedResnet.tflite`, "models/tfjs/resnet8-layers/model.json", `${tiny}/golden/pretrainedResnet.tflite`],
+  [
+    `${tiny}/pretrainedResnet.tflite`,
+    "models/tfjs/resnet8-layers/model.json",
+    `${tiny}/golden/pretrainedResnet.tflite`,
+  ],
   ([tflite, tfjs, golden]) => {
     test("TFLite, TensorFlow.js and our ONNX give the recorded outputs", async () => {
       const fromTflite = await readModel(tflite!);

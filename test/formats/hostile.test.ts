@@ -30,7 +30,8 @@ function mutate(source: Uint8Array, random: Random): Uint8Array {
         bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.int(5)]!;
         break;
       case 2:
-        if (at + 4 <= bytes.length) view.setUint32(at, [0, 1, 0x7fffffff, 0xffffffff, 0x80000000, 1 << 20][random.int(6)]!, true);
+        if (at + 4 <= bytes.length)
+          view.setUint32(at, [0, 1, 0x7fffffff, 0xffffffff, 0x80000000, 1 << 20][random.int(6)]!, true);
         break;
       case 3:
         if (at + 8 <= bytes.length) bytes.copyWithin(at, random.int(bytes.length - 8), random.int(bytes.length));
@@ -47,7 +48,12 @@ function mutate(source: Uint8Array, random: Random): Uint8Array {
 }
 
 /** Reads each mutant: a graph or an IdapError, in little time. Returns how often each came out. */
-function attack(source: Uint8Array, read: (bytes: Uint8Array) => Graph, count: number, seed: number): Map<string, number> {
+function attack(
+  source: Uint8Array,
+  read: (bytes: Uint8Array) => Graph,
+  count: number,
+  seed: number,
+): Map<string, number> {
   const random = new Random(seed);
   const outcomes = new Map<string, number>();
   for (let i = 0; i < count; i++) {
@@ -75,8 +81,22 @@ function expectBoth(outcomes: Map<string, number>): void {
   expect(outcomes.get("E_FORMAT")).toBeGreaterThan(0);
 }
 
-const onnxNames = ["Conv with pads", "Flatten and Gemm", "Reshape by a computed shape", "Slice of channels and columns", "Pad with a value", "Transpose between convolutions"];
-const tfliteNames = ["conv SAME, stride 2, relu", "pad", "mean over the image", "concat with itself", "8-bit weights, one scale for each output", "squeeze"];
+const onnxNames = [
+  "Conv with pads",
+  "Flatten and Gemm",
+  "Reshape by a computed shape",
+  "Slice of channels and columns",
+  "Pad with a value",
+  "Transpose between convolutions",
+];
+const tfliteNames = [
+  "conv SAME, stride 2, relu",
+  "pad",
+  "mean over the image",
+  "concat with itself",
+  "8-bit weights, one scale for each output",
+  "squeeze",
+];
 
 describe("damaged files end in a graph or in one clear error", () => {
   test.each(tfliteNames)("TFLite, %s", (name) => {
@@ -134,7 +154,11 @@ describe("files that promise more than they hold", () => {
   });
 
   test("an ONNX constant with more extents than bytes", () => {
-    const model = { inputs: { x: ["n", 4] }, constants: { c: { shape: [1 << 30, 4], data: new Float32Array(4) } }, nodes: [{ op: "Add", inputs: ["x", "c"], output: "y" }] };
+    const model = {
+      inputs: { x: ["n", 4] },
+      constants: { c: { shape: [1 << 30, 4], data: new Float32Array(4) } },
+      nodes: [{ op: "Add", inputs: ["x", "c"], output: "y" }],
+    };
     expect(() => readOnnx(writeOnnx(model), "m", "m.onnx")).toThrowError(
       expect.objectContaining({ code: "E_FORMAT", message: expect.stringContaining("is damaged") }),
     );
@@ -151,32 +175,67 @@ describe("readModel on wrong files", () => {
   const tflite = writeTflite(tfliteCases.relu!);
   const text = new TextEncoder();
   test.each<[string, string, Uint8Array, string, RegExp]>([
-    ["a text file", "notes.tflite", text.encode("hello, this is text"), "E_FORMAT", /notes\.tflite is not a TFLite model/],
-    ["a Git LFS pointer", "net.onnx", text.encode("version https://git-lfs.github.com/spec/v1\n"), "E_FORMAT", /net\.onnx is no ONNX model/],
+    [
+      "a text file",
+      "notes.tflite",
+      text.encode("hello, this is text"),
+      "E_FORMAT",
+      /notes\.tflite is not a TFLite model/,
+    ],
+    [
+      "a Git LFS pointer",
+      "net.onnx",
+      text.encode("version https://git-lfs.github.com/spec/v1\n"),
+      "E_FORMAT",
+      /net\.onnx is no ONNX model/,
+    ],
     ["an empty file", "net.tflite", new Uint8Array(0), "E_FORMAT", /net\.tflite is empty/],
     ["a truncated model", "net.tflite", tflite.slice(0, tflite.length >> 1), "E_FORMAT", /damaged or cut off/],
     ["a wrong extension", "net.onnx", tflite, "E_FORMAT", /named like an ONNX model but looks like a TFLite model/],
     ["an unknown format", "net.bin", text.encode("????????"), "E_FORMAT", /is no model that can be read/],
-    ["a Keras file", "net.h5", Uint8Array.from([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a, 0]), "E_FORMAT", /Keras file; these are not read yet/],
+    [
+      "a Keras file",
+      "net.h5",
+      Uint8Array.from([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a, 0]),
+      "E_FORMAT",
+      /Keras file; these are not read yet/,
+    ],
     ["broken JSON", "model.json", text.encode('{"modelTopology": '), "E_FORMAT", /no valid JSON/],
     ["another JSON", "model.json", text.encode('{"name": "idap"}'), "E_FORMAT", /malformed at modelTopology/],
-    ["a graph model", "model.json", text.encode('{"format": "graph-model", "modelTopology": {}}'), "E_FORMAT", /only layers models are read/],
+    [
+      "a graph model",
+      "model.json",
+      text.encode('{"format": "graph-model", "modelTopology": {}}'),
+      "E_FORMAT",
+      /only layers models are read/,
+    ],
   ])("%s", async (_name, file, bytes, code, message) => {
     const full = path.join(folder, file);
     await writeFile(full, bytes);
-    await expect(readModel(full)).rejects.toThrowError(expect.objectContaining({ code, message: expect.stringMatching(message) }));
+    await expect(readModel(full)).rejects.toThrowError(
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
+    );
   });
 
   test("a missing file, and weights outside the folder or missing", async () => {
-    await expect(readModel(path.join(folder, "none.tflite"))).rejects.toMatchObject({ code: "E_FILE", message: expect.stringContaining("no such file") });
+    await expect(readModel(path.join(folder, "none.tflite"))).rejects.toMatchObject({
+      code: "E_FILE",
+      message: expect.stringContaining("no such file"),
+    });
     const { json } = tfjsCases["Conv2D SAME"]!;
     const write = async (paths: string[]): Promise<string> => {
       const full = path.join(folder, "layers.json");
       await writeFile(full, JSON.stringify({ ...json, weightsManifest: [{ ...json.weightsManifest[0]!, paths }] }));
       return full;
     };
-    await expect(readModel(await write(["../secret.bin"]))).rejects.toMatchObject({ code: "E_FORMAT", message: expect.stringContaining("outside its folder") });
-    await expect(readModel(await write(["gone.bin"]))).rejects.toMatchObject({ code: "E_FILE", message: expect.stringContaining("gone.bin") });
+    await expect(readModel(await write(["../secret.bin"]))).rejects.toMatchObject({
+      code: "E_FORMAT",
+      message: expect.stringContaining("outside its folder"),
+    });
+    await expect(readModel(await write(["gone.bin"]))).rejects.toMatchObject({
+      code: "E_FILE",
+      message: expect.stringContaining("gone.bin"),
+    });
   });
 
   test("an impossible batch", async () => {

@@ -10,10 +10,18 @@ const drawn = (shape: number[], draw: () => number): TestConstant => ({
 });
 const f = (...shape: number[]): TestConstant => drawn(shape, () => random.normal());
 const positive = (...shape: number[]): TestConstant => drawn(shape, () => random.next() + 0.1);
-const ints = (...values: number[]): TestConstant => ({ shape: [values.length], data: BigInt64Array.from(values, BigInt) });
+const ints = (...values: number[]): TestConstant => ({
+  shape: [values.length],
+  data: BigInt64Array.from(values, BigInt),
+});
 const scalar = (v: number): TestConstant => ({ shape: [], data: Float32Array.of(v) });
 
-const node = (op: string, inputs: string[], output: string, attributes: Record<string, TestAttribute> = {}): TestNode => ({
+const node = (
+  op: string,
+  inputs: string[],
+  output: string,
+  attributes: Record<string, TestAttribute> = {},
+): TestNode => ({
   op,
   inputs,
   output,
@@ -23,12 +31,22 @@ const node = (op: string, inputs: string[], output: string, attributes: Record<s
 const image = { x: ["n", 6, 9, 8] };
 
 /** One operator on "x", whose further operands are the constants in order. */
-function alone(op: string, constants: Record<string, TestConstant>, attributes: Record<string, TestAttribute> = {}, opset = 13): TestOnnx {
+function alone(
+  op: string,
+  constants: Record<string, TestConstant>,
+  attributes: Record<string, TestAttribute> = {},
+  opset = 13,
+): TestOnnx {
   return { opset, inputs: image, constants, nodes: [node(op, ["x", ...Object.keys(constants)], "y", attributes)] };
 }
 
 /** The same behind a convolution, so that the operand has its channels last. */
-function afterConv(op: string, constants: Record<string, TestConstant>, attributes: Record<string, TestAttribute> = {}, opset = 13): TestOnnx {
+function afterConv(
+  op: string,
+  constants: Record<string, TestConstant>,
+  attributes: Record<string, TestAttribute> = {},
+  opset = 13,
+): TestOnnx {
   return {
     opset,
     inputs: image,
@@ -50,8 +68,16 @@ export const cases: Record<string, TestOnnx> = {
   "Conv in groups": alone("Conv", { w: f(4, 3, 3, 3), b: f(4) }, { group: 2 }),
   "Conv depthwise": alone("Conv", { w: f(12, 1, 3, 3), b: f(12) }, { group: 6 }),
   BatchNormalization: alone("BatchNormalization", bn, { epsilon: { f: 1e-3 } }),
-  "BatchNormalization of rank 3": { inputs: { x: ["n", 6, 7] }, constants: bn, nodes: [node("BatchNormalization", ["x", "s", "b", "m", "v"], "y")] },
-  "BatchNormalization of rank 2": { inputs: { x: ["n", 6] }, constants: bn, nodes: [node("BatchNormalization", ["x", "s", "b", "m", "v"], "y")] },
+  "BatchNormalization of rank 3": {
+    inputs: { x: ["n", 6, 7] },
+    constants: bn,
+    nodes: [node("BatchNormalization", ["x", "s", "b", "m", "v"], "y")],
+  },
+  "BatchNormalization of rank 2": {
+    inputs: { x: ["n", 6] },
+    constants: bn,
+    nodes: [node("BatchNormalization", ["x", "s", "b", "m", "v"], "y")],
+  },
   MaxPool: alone("MaxPool", {}, pool),
   "MaxPool with ceil_mode": alone("MaxPool", {}, { ...pool, ceil_mode: 1 }),
   AveragePool: alone("AveragePool", {}, pool),
@@ -91,7 +117,12 @@ export const cases: Record<string, TestOnnx> = {
   "Clip from below": alone("Clip", { lo: scalar(0) }),
   "Pad behind a convolution": afterConv("Pad", { p: ints(0, 1, 2, 0, 0, 3, 0, 1) }),
   "Pad with a value": alone("Pad", { p: ints(0, 1, 2, 0, 0, 3, 0, 1), v: scalar(1.5) }),
-  "Pad of two axes": { opset: 18, inputs: image, constants: { p: ints(1, 2, 3, 4), a: ints(-1, 2) }, nodes: [node("Pad", ["x", "p", "", "a"], "y")] },
+  "Pad of two axes": {
+    opset: 18,
+    inputs: image,
+    constants: { p: ints(1, 2, 3, 4), a: ints(-1, 2) },
+    nodes: [node("Pad", ["x", "p", "", "a"], "y")],
+  },
   "Pad by attributes": alone("Pad", {}, { pads: [0, 0, 1, 1, 0, 0, 2, 2], value: { f: 0.5 } }, 8),
   "Softmax over channels": afterConv("Softmax", {}, { axis: 1 }),
   "Softmax of old, over all but the batch": afterConv("Softmax", {}, { axis: 1 }, 11),
@@ -126,7 +157,11 @@ export const cases: Record<string, TestOnnx> = {
   "Squeeze and Unsqueeze": {
     inputs: image,
     constants: { a: ints(2, 3), b: ints(1) },
-    nodes: [node("GlobalAveragePool", ["x"], "g"), node("Squeeze", ["g", "a"], "s"), node("Unsqueeze", ["s", "b"], "y")],
+    nodes: [
+      node("GlobalAveragePool", ["x"], "g"),
+      node("Squeeze", ["g", "a"], "s"),
+      node("Unsqueeze", ["s", "b"], "y"),
+    ],
   },
   "Transpose between convolutions": {
     inputs: image,

@@ -118,7 +118,9 @@ export function hybridOutputs(graph: Graph, inputs: readonly TensorValue[]): Ten
       operands[0] = { ...operands[0]!, data };
     }
     const shapes = node.outputs.map((name) => graph.tensors.get(name)!.type.shape);
-    getOp(node.op).reference(operands, node.attrs, shapes).forEach((y, i) => set(node.outputs[i]!, y));
+    getOp(node.op)
+      .reference(operands, node.attrs, shapes)
+      .forEach((y, i) => set(node.outputs[i]!, y));
   }
   return graph.outputs.map(({ tensor }) => {
     const { data, shape } = values.get(tensor)!;

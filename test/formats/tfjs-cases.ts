@@ -6,7 +6,10 @@ export interface TestLayers {
   readonly json: {
     modelTopology: unknown;
     format: string;
-    weightsManifest: { paths: string[]; weights: { name: string; shape: number[]; dtype: string; quantization?: object }[] }[];
+    weightsManifest: {
+      paths: string[];
+      weights: { name: string; shape: number[]; dtype: string; quantization?: object }[];
+    }[];
   };
   readonly shard: Uint8Array;
 }
@@ -23,13 +26,17 @@ export function withWeights(modelTopology: unknown, weights: Record<string, numb
   const random = new Random(seed);
   const entries = Object.entries(weights);
   const values = entries.flatMap(([name, shape]) =>
-    Array.from({ length: sizeOf(shape) }, () => (name.endsWith("variance") ? random.next() + 0.5 : 0.4 * random.normal())),
+    Array.from({ length: sizeOf(shape) }, () =>
+      name.endsWith("variance") ? random.next() + 0.5 : 0.4 * random.normal(),
+    ),
   );
   return {
     json: {
       modelTopology,
       format: "layers-model",
-      weightsManifest: [{ paths: ["weights.bin"], weights: entries.map(([name, shape]) => ({ name, shape, dtype: "float32" })) }],
+      weightsManifest: [
+        { paths: ["weights.bin"], weights: entries.map(([name, shape]) => ({ name, shape, dtype: "float32" })) },
+      ],
     },
     shard: new Uint8Array(Float32Array.from(values).buffer),
   };
@@ -48,7 +55,11 @@ interface Call {
   readonly calls: readonly (readonly string[])[];
 }
 
-export function functional(inputs: Record<string, (number | null)[]>, calls: readonly Call[], outputs: readonly string[]): unknown {
+export function functional(
+  inputs: Record<string, (number | null)[]>,
+  calls: readonly Call[],
+  outputs: readonly string[],
+): unknown {
   const reference = (name: string): unknown[] => [name, 0, 0, {}];
   return {
     class_name: "Model",
@@ -82,28 +93,75 @@ const window = { data_format: "channels_last", dilation_rate: [1, 1], use_bias: 
 /** Small models, one for each way that a layer can be written. */
 export const cases: Record<string, TestLayers> = {
   "Conv2D SAME": withWeights(
-    sequential(layer("Conv2D", "c", { ...shape, ...window, filters: 5, kernel_size: [3, 2], strides: [2, 2], padding: "same", activation: "relu" })),
+    sequential(
+      layer("Conv2D", "c", {
+        ...shape,
+        ...window,
+        filters: 5,
+        kernel_size: [3, 2],
+        strides: [2, 2],
+        padding: "same",
+        activation: "relu",
+      }),
+    ),
     { "c/kernel": [3, 2, 6, 5], "c/bias": [5] },
   ),
   "Conv2D VALID": withWeights(
-    sequential(layer("Conv2D", "c", { ...shape, ...window, filters: 5, kernel_size: [3, 2], strides: [2, 1], padding: "valid", activation: "sigmoid" })),
+    sequential(
+      layer("Conv2D", "c", {
+        ...shape,
+        ...window,
+        filters: 5,
+        kernel_size: [3, 2],
+        strides: [2, 1],
+        padding: "valid",
+        activation: "sigmoid",
+      }),
+    ),
     { "c/kernel": [3, 2, 6, 5], "c/bias": [5] },
   ),
   "Conv2D dilated, without bias": withWeights(
     sequential(
-      layer("Conv2D", "c", { ...shape, data_format: "channels_last", dilation_rate: [2, 2], use_bias: false, filters: 5, kernel_size: [3, 3], strides: [1, 1], padding: "same", activation: "linear" }),
+      layer("Conv2D", "c", {
+        ...shape,
+        data_format: "channels_last",
+        dilation_rate: [2, 2],
+        use_bias: false,
+        filters: 5,
+        kernel_size: [3, 3],
+        strides: [1, 1],
+        padding: "same",
+        activation: "linear",
+      }),
     ),
     { "c/kernel": [3, 3, 6, 5] },
   ),
   DepthwiseConv2D: withWeights(
     sequential(
-      layer("DepthwiseConv2D", "d", { ...shape, ...window, kernel_size: [3, 3], depth_multiplier: 2, strides: [2, 2], padding: "same", activation: "relu6" }),
+      layer("DepthwiseConv2D", "d", {
+        ...shape,
+        ...window,
+        kernel_size: [3, 3],
+        depth_multiplier: 2,
+        strides: [2, 2],
+        padding: "same",
+        activation: "relu6",
+      }),
     ),
     { "d/depthwise_kernel": [3, 3, 6, 2], "d/bias": [12] },
   ),
   SeparableConv2D: withWeights(
     sequential(
-      layer("SeparableConv2D", "s", { ...shape, ...window, filters: 7, kernel_size: [3, 3], depth_multiplier: 2, strides: [2, 2], padding: "valid", activation: "linear" }),
+      layer("SeparableConv2D", "s", {
+        ...shape,
+        ...window,
+        filters: 7,
+        kernel_size: [3, 3],
+        depth_multiplier: 2,
+        strides: [2, 2],
+        padding: "valid",
+        activation: "linear",
+      }),
     ),
     { "s/depthwise_kernel": [3, 3, 6, 2], "s/pointwise_kernel": [1, 1, 12, 7], "s/bias": [7] },
   ),
@@ -116,11 +174,27 @@ export const cases: Record<string, TestLayers> = {
     { "b/moving_mean": [6], "b/moving_variance": [6] },
   ),
   "MaxPooling2D SAME": withWeights(
-    sequential(layer("MaxPooling2D", "p", { ...shape, pool_size: [3, 2], strides: [2, 2], padding: "same", data_format: "channels_last" })),
+    sequential(
+      layer("MaxPooling2D", "p", {
+        ...shape,
+        pool_size: [3, 2],
+        strides: [2, 2],
+        padding: "same",
+        data_format: "channels_last",
+      }),
+    ),
     {},
   ),
   "AveragePooling2D SAME": withWeights(
-    sequential(layer("AveragePooling2D", "p", { ...shape, pool_size: [3, 2], strides: [1, 1], padding: "same", data_format: "channels_last" })),
+    sequential(
+      layer("AveragePooling2D", "p", {
+        ...shape,
+        pool_size: [3, 2],
+        strides: [1, 1],
+        padding: "same",
+        data_format: "channels_last",
+      }),
+    ),
     {},
   ),
   "GlobalAveragePooling2D and Dense": withWeights(
@@ -130,12 +204,21 @@ export const cases: Record<string, TestLayers> = {
     ),
     { "d/kernel": [6, 3], "d/bias": [3] },
   ),
-  GlobalMaxPooling2D: withWeights(sequential(layer("GlobalMaxPooling2D", "g", { ...shape, data_format: "channels_last" })), {}),
+  GlobalMaxPooling2D: withWeights(
+    sequential(layer("GlobalMaxPooling2D", "g", { ...shape, data_format: "channels_last" })),
+    {},
+  ),
   "ReLU, Dropout, ZeroPadding2D, Flatten": withWeights(
     sequential(
       layer("ReLU", "r", { ...shape, max_value: 6 }),
       layer("Dropout", "o", { rate: 0.5 }),
-      layer("ZeroPadding2D", "z", { padding: [[1, 2], [3, 0]], data_format: "channels_last" }),
+      layer("ZeroPadding2D", "z", {
+        padding: [
+          [1, 2],
+          [3, 0],
+        ],
+        data_format: "channels_last",
+      }),
       layer("Flatten", "f"),
     ),
     {},
@@ -148,7 +231,17 @@ export const cases: Record<string, TestLayers> = {
     functional(
       { x: batch_input_shape },
       [
-        { layer: layer("Conv2D", "c", { ...window, filters: 6, kernel_size: [3, 3], strides: [1, 1], padding: "same", activation: "linear" }), calls: [["x"]] },
+        {
+          layer: layer("Conv2D", "c", {
+            ...window,
+            filters: 6,
+            kernel_size: [3, 3],
+            strides: [1, 1],
+            padding: "same",
+            activation: "linear",
+          }),
+          calls: [["x"]],
+        },
         { layer: layer("Add", "a"), calls: [["c", "x", "c"]] },
         { layer: layer("Multiply", "m"), calls: [["a", "x"]] },
         { layer: layer("Concatenate", "k", { axis: -1 }), calls: [["m", "a"]] },
@@ -179,7 +272,15 @@ export const cases: Record<string, TestLayers> = {
         config: {
           name: "inner",
           layers: [
-            layer("Conv2D", "c", { ...shape, ...window, filters: 5, kernel_size: [3, 3], strides: [1, 1], padding: "valid", activation: "linear" }),
+            layer("Conv2D", "c", {
+              ...shape,
+              ...window,
+              filters: 5,
+              kernel_size: [3, 3],
+              strides: [1, 1],
+              padding: "valid",
+              activation: "linear",
+            }),
             layer("Activation", "r", { activation: "relu" }),
           ],
         },
@@ -192,5 +293,12 @@ export const cases: Record<string, TestLayers> = {
 };
 
 // The second call of a layer is its node 1.
-const twice = cases["one layer called twice"]!.json.modelTopology as { config: { layers: { name: string; inbound_nodes: unknown[][][] }[] } };
-twice.config.layers.find((l) => l.name === "a")!.inbound_nodes = [[["d", 0, 0, {}], ["d", 1, 0, {}]]];
+const twice = cases["one layer called twice"]!.json.modelTopology as {
+  config: { layers: { name: string; inbound_nodes: unknown[][][] }[] };
+};
+twice.config.layers.find((l) => l.name === "a")!.inbound_nodes = [
+  [
+    ["d", 0, 0, {}],
+    ["d", 1, 0, {}],
+  ],
+];

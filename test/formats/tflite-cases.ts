@@ -73,30 +73,24 @@ function pool(padding: number, stride: number): TestOption[] {
  * LiteRT's interpreter gives the same outputs for them as the reader's graphs (largest relative error 4e-7).
  */
 export const cases: Record<string, TestModel> = {
-  "conv SAME, stride 2, relu": single(
-    "CONV_2D",
-    [weights("w", [5, 3, 2, 6]), weights("b", [5])],
-    [1, 5, 4, 5],
-    { union: UNION.conv, fields: conv(SAME, [2, 2], [1, 1], RELU) },
-  ),
+  "conv SAME, stride 2, relu": single("CONV_2D", [weights("w", [5, 3, 2, 6]), weights("b", [5])], [1, 5, 4, 5], {
+    union: UNION.conv,
+    fields: conv(SAME, [2, 2], [1, 1], RELU),
+  }),
   "conv VALID, strides 2 and 1, relu6": single(
     "CONV_2D",
     [weights("w", [5, 3, 2, 6]), weights("b", [5])],
     [1, 4, 7, 5],
     { union: UNION.conv, fields: conv(VALID, [2, 1], [1, 1], RELU6) },
   ),
-  "conv SAME, dilated": single(
-    "CONV_2D",
-    [weights("w", [5, 3, 3, 6]), weights("b", [5])],
-    [1, 9, 8, 5],
-    { union: UNION.conv, fields: conv(SAME, [1, 1], [2, 2], 0) },
-  ),
-  "conv in two groups": single(
-    "CONV_2D",
-    [weights("w", [4, 3, 3, 3]), weights("b", [4])],
-    [1, 7, 6, 4],
-    { union: UNION.conv, fields: conv(VALID, [1, 1], [1, 1], 0) },
-  ),
+  "conv SAME, dilated": single("CONV_2D", [weights("w", [5, 3, 3, 6]), weights("b", [5])], [1, 9, 8, 5], {
+    union: UNION.conv,
+    fields: conv(SAME, [1, 1], [2, 2], 0),
+  }),
+  "conv in two groups": single("CONV_2D", [weights("w", [4, 3, 3, 3]), weights("b", [4])], [1, 7, 6, 4], {
+    union: UNION.conv,
+    fields: conv(VALID, [1, 1], [1, 1], 0),
+  }),
   "depthwise SAME, multiplier 2": single(
     "DEPTHWISE_CONV_2D",
     [weights("w", [1, 3, 3, 12]), weights("b", [12])],
@@ -116,12 +110,10 @@ export const cases: Record<string, TestModel> = {
   }),
   "maximum over channels": single("REDUCE_MAX", [ints("axes", [3])], [1, 9, 8], { union: UNION.reduce, fields: [] }),
   "sum over one axis": single("SUM", [ints("axes", [1])], [1, 8, 6], { union: UNION.reduce, fields: [] }),
-  "fully connected flattens": single(
-    "FULLY_CONNECTED",
-    [weights("w", [9, 432]), weights("b", [9])],
-    [1, 9],
-    { union: UNION.dense, fields: [{ id: 0, i8: RELU }] },
-  ),
+  "fully connected flattens": single("FULLY_CONNECTED", [weights("w", [9, 432]), weights("b", [9])], [1, 9], {
+    union: UNION.dense,
+    fields: [{ id: 0, i8: RELU }],
+  }),
   "fully connected keeps its axes": single("FULLY_CONNECTED", [weights("w", [3, 6]), weights("b", [3])], [1, 9, 8, 3], {
     union: UNION.dense,
     fields: [{ id: 2, i8: 1 }],
@@ -130,7 +122,10 @@ export const cases: Record<string, TestModel> = {
     union: UNION.dense,
     fields: [],
   }),
-  "add of a constant": single("ADD", [weights("c", [6])], [1, 9, 8, 6], { union: UNION.add, fields: [{ id: 0, i8: RELU }] }),
+  "add of a constant": single("ADD", [weights("c", [6])], [1, 9, 8, 6], {
+    union: UNION.add,
+    fields: [{ id: 0, i8: RELU }],
+  }),
   "product with a constant": single("MUL", [weights("c", [8, 1])], [1, 9, 8, 6], { union: UNION.mul, fields: [] }),
   relu: single("RELU", [], [1, 9, 8, 6]),
   relu6: single("RELU6", [], [1, 9, 8, 6]),
@@ -142,7 +137,10 @@ export const cases: Record<string, TestModel> = {
     [ints("p", [0, 0, 1, 2, 0, 3, 1, 0], [4, 2]), { name: "v", shape: [], data: Float32Array.of(1.5) }],
     [1, 12, 11, 7],
   ),
-  "reshape with the batch as -1": single("RESHAPE", [ints("t", [-1, 432])], [1, 432], { union: UNION.reshape, fields: [] }),
+  "reshape with the batch as -1": single("RESHAPE", [ints("t", [-1, 432])], [1, 432], {
+    union: UNION.reshape,
+    fields: [],
+  }),
   transpose: single("TRANSPOSE", [ints("p", [0, 3, 1, 2])], [1, 6, 9, 8], { union: UNION.transpose, fields: [] }),
   squeeze: single(
     "SQUEEZE",

@@ -31,7 +31,21 @@ export interface TestModel {
 }
 
 /** Numbers of the members of the union that the tests use. */
-export const UNION = { conv: 1, depthwise: 2, pool: 5, dense: 8, softmax: 9, concat: 10, add: 11, reshape: 17, mul: 21, pad: 22, transpose: 26, reduce: 27, squeeze: 30 };
+export const UNION = {
+  conv: 1,
+  depthwise: 2,
+  pool: 5,
+  dense: 8,
+  softmax: 9,
+  concat: 10,
+  add: 11,
+  reshape: 17,
+  mul: 21,
+  pad: 22,
+  transpose: 26,
+  reduce: 27,
+  squeeze: 30,
+};
 
 /** A TFLite file with the given subgraph 0; enough of the schema for the tests. */
 export function writeTflite(model: TestModel): Uint8Array {
@@ -85,7 +99,11 @@ export function writeTflite(model: TestModel): Uint8Array {
       const scale = floats(t.scale);
       const zero = longs(t.zeroPoint ?? t.scale.map(() => 0));
       quantisation = table(
-        [() => b.addFieldOffset(2, scale, 0), () => b.addFieldOffset(3, zero, 0), () => b.addFieldInt32(6, t.axis ?? 0, 0)],
+        [
+          () => b.addFieldOffset(2, scale, 0),
+          () => b.addFieldOffset(3, zero, 0),
+          () => b.addFieldInt32(6, t.axis ?? 0, 0),
+        ],
         7,
       );
     }

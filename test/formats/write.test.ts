@@ -36,10 +36,17 @@ test("what cannot be written leaves nothing behind", async () => {
   await expect(stat(file)).rejects.toMatchObject({ code: "ENOENT" });
 
   await writeFile(path.join(folder, "plain"), "");
-  await expect(writeModel(small(), path.join(folder, "plain", "x.onnx"), "onnx")).rejects.toMatchObject({ code: "E_FILE" });
-  await expect(writeModel(small(), path.join(folder, "x.h5"), "h5" as "onnx")).rejects.toMatchObject({ code: "E_FORMAT" });
+  await expect(writeModel(small(), path.join(folder, "plain", "x.onnx"), "onnx")).rejects.toMatchObject({
+    code: "E_FILE",
+  });
+  await expect(writeModel(small(), path.join(folder, "x.h5"), "h5" as "onnx")).rejects.toMatchObject({
+    code: "E_FORMAT",
+  });
 });
 
 test("a folder stands for the model.json in it", async () => {
-  await expect(readModel(folder)).rejects.toMatchObject({ code: "E_FILE", message: expect.stringContaining("no such file") });
+  await expect(readModel(folder)).rejects.toMatchObject({
+    code: "E_FILE",
+    message: expect.stringContaining("no such file"),
+  });
 });

@@ -32,7 +32,8 @@ export const folders: Readonly<Record<string, (op: OnnxOp) => Constant>> = {
     const dtype = dtypeOf(op.int("to", TensorProto_DataType.UNDEFINED), op.where);
     if (dtype === c.dtype) return c;
     const values = Array.from(c.data as ArrayLike<number | bigint>, Number);
-    if (dtype === "i64") return { ...c, dtype, data: BigInt64Array.from(values.map((v) => BigInt(Math.trunc(v) || 0))) };
+    if (dtype === "i64")
+      return { ...c, dtype, data: BigInt64Array.from(values.map((v) => BigInt(Math.trunc(v) || 0))) };
     if (dtype === "f32") return { ...c, dtype, data: Float32Array.from(values) };
     if (dtype === "i32") return { ...c, dtype, data: Int32Array.from(values) };
     if (dtype === "i8") return { ...c, dtype, data: Int8Array.from(values) };
@@ -43,7 +44,11 @@ export const folders: Readonly<Record<string, (op: OnnxOp) => Constant>> = {
     const raw = op.constantInts(1) ?? op.ints("shape") ?? [];
     const target = raw.map((d, i) => (d === 0 ? (c.shape[i] ?? 0) : d));
     const known = target.reduce((n, d) => (d === -1 ? n : n * d), 1);
-    return reshaped(op, c, target.map((d) => (d === -1 ? c.data.length / known : d)));
+    return reshaped(
+      op,
+      c,
+      target.map((d) => (d === -1 ? c.data.length / known : d)),
+    );
   },
   Flatten(op) {
     const c = operand(op, 0);
@@ -54,7 +59,11 @@ export const folders: Readonly<Record<string, (op: OnnxOp) => Constant>> = {
   Squeeze(op) {
     const c = operand(op, 0);
     const axes = op.intsFrom("axes", 1)?.map((a) => axisOf(a, c.shape.length, op.where));
-    return reshaped(op, c, c.shape.filter((d, i) => (axes ? !axes.includes(i) : d !== 1)));
+    return reshaped(
+      op,
+      c,
+      c.shape.filter((d, i) => (axes ? !axes.includes(i) : d !== 1)),
+    );
   },
   Unsqueeze(op) {
     const c = operand(op, 0);

@@ -8,7 +8,8 @@ export const BATCH = /^batch(?:\*(\d{1,9}))?$/;
 export const biasName = (matmul: string): string => `${matmul}/bias`;
 
 /** Name of a value in another order of axes; one order's name does not grow out of another's. */
-export const inOrder = (name: string, order: "nchw" | "nhwc"): string => `${name.replace(/\/n(?:chw|hwc)$/, "")}/${order}`;
+export const inOrder = (name: string, order: "nchw" | "nhwc"): string =>
+  `${name.replace(/\/n(?:chw|hwc)$/, "")}/${order}`;
 
 /**
  * What our writer notes (`doc_string`) on a node whose operands have, in the graph, their channels last. Operators that

@@ -133,7 +133,7 @@ function addInitialisers(context: OnnxContext, graph: GraphProto): void {
 }
 
 function build(source: Source, traced: boolean): Graph {
-  const { file, graph } = source;
+  const { graph } = source;
   const builder = new GraphBuilder(source.name);
   const context = makeContext(source, builder, traced ? source.batch : 1);
   addInitialisers(context, graph);
@@ -181,7 +181,12 @@ function inputType(info: ValueInfoProto, { file, batch, ours }: Source, traced: 
     );
   }
   const extent = mark?.[1] ? Number(mark[1]) : 1;
-  const shape = [...checkShape(dims.map((d, i) => (i === axis ? extent : Number(d.value))), what)];
+  const shape = [
+    ...checkShape(
+      dims.map((d, i) => (i === axis ? extent : Number(d.value))),
+      what,
+    ),
+  ];
   if (!traced) return { dtype, shape, batchAxis: null };
   if (axis !== null) return { dtype, shape, batchAxis: axis };
   if (ours || shape.length === 0 || shape[0] !== batch) return { dtype, shape, batchAxis: null };

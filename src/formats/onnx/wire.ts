@@ -98,7 +98,10 @@ export function decodeTensor(tensor: TensorProto, what: string): Constant {
   const shape = tensor.dims.length === 1 && tensor.dims[0] === 0n ? [0] : dimsOf(tensor.dims, what);
   const data = tensor.rawData.length > 0 ? decodeRaw(tensor) : decodeLists(tensor, dtype);
   if (!data || data.length !== sizeOf(shape)) {
-    throw new IdapError("E_FORMAT", `${what} is damaged: [${shape}] needs ${sizeOf(shape)} values but has ${data?.length ?? "a part of one"}`);
+    throw new IdapError(
+      "E_FORMAT",
+      `${what} is damaged: [${shape}] needs ${sizeOf(shape)} values but has ${data?.length ?? "a part of one"}`,
+    );
   }
   return { dtype, shape, data };
 }

@@ -55,7 +55,9 @@ export class Refusals {
     const parts = [...groups.values()].map(
       ({ operator, reason, nodes }) => `${operator}${reason ? ` with ${reason}` : ""} (${nodes.join(", ")})`,
     );
-    const advice = [...new Set([...groups.values()].map((g) => ADVICE[keyOf(g.operator)]).filter((a) => a !== undefined))];
+    const advice = [
+      ...new Set([...groups.values()].map((g) => ADVICE[keyOf(g.operator)]).filter((a) => a !== undefined)),
+    ];
     throw new IdapError(
       "E_UNSUPPORTED",
       `${this.file} uses ${parts.length === 1 ? "an operator" : `${parts.length} operators`} that cannot be read: ${parts.join("; ")}`,

@@ -21,7 +21,10 @@ export function defineLayer<C>(reader: LayerReader<C>): LayerReader<C> {
 
 /** A number or a list of them, as Keras writes window sizes: always [vertical, horizontal]. */
 export const pairOf = z.union([
-  z.int().positive().transform((n): [number, number] => [n, n]),
+  z
+    .int()
+    .positive()
+    .transform((n): [number, number] => [n, n]),
   z.tuple([z.int().positive(), z.int().positive()]),
 ]);
 
@@ -40,7 +43,10 @@ const ACTIVATIONS: Readonly<Record<string, string | null>> = {
 };
 
 /** Name of an activation function. */
-export const activation = z.string().nullish().transform((name) => name ?? "linear");
+export const activation = z
+  .string()
+  .nullish()
+  .transform((name) => name ?? "linear");
 
 export function refuseActivation(name: string): string | null {
   return Object.hasOwn(ACTIVATIONS, name) ? null : `the activation ${name}`;

@@ -59,7 +59,10 @@ function parse<T>(schema: z.ZodType<T>, value: unknown, file: string, what: stri
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
-  throw new IdapError("E_FORMAT", `${file}: ${what} is malformed at ${issue.path.join(".") || "its root"}: ${issue.message}`);
+  throw new IdapError(
+    "E_FORMAT",
+    `${file}: ${what} is malformed at ${issue.path.join(".") || "its root"}: ${issue.message}`,
+  );
 }
 
 /** A layer with its options checked, or a model in its place. */
@@ -215,7 +218,11 @@ class Reader {
       for (const call of pending) {
         const operands = call.refs.map(get);
         if (operands.includes(undefined)) waiting.push(call);
-        else values.set(`${call.layer.name} ${call.node + firstCall(call.layer)}`, this.apply(call.layer, operands as string[]));
+        else
+          values.set(
+            `${call.layer.name} ${call.node + firstCall(call.layer)}`,
+            this.apply(call.layer, operands as string[]),
+          );
       }
       if (waiting.length === pending.length) {
         throw new IdapError(
@@ -250,7 +257,10 @@ class Reader {
         "Build the model with a fixed input size.",
       );
     }
-    const [first, ...rest] = checkShape(shape.map((d) => d ?? 1), `${this.file}: input "${port}"`);
+    const [first, ...rest] = checkShape(
+      shape.map((d) => d ?? 1),
+      `${this.file}: input "${port}"`,
+    );
     const batched = this.traced && (shape[0] === null || first === this.batch);
     const type: TensorType = { dtype: "f32", shape: [batched ? 1 : first!, ...rest], batchAxis: batched ? 0 : null };
     return this.builder.input(this.names.fresh(port), type);

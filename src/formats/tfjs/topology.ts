@@ -26,7 +26,10 @@ const ports = z.union([z.array(reference), reference.transform((r) => [r])]);
 export const sequentialConfig = z.union([
   z.object({ name: z.string().default("sequential"), layers: z.array(layer).min(1) }),
   // Old writers give the list of layers itself.
-  z.array(layer).min(1).transform((layers) => ({ name: "sequential", layers })),
+  z
+    .array(layer)
+    .min(1)
+    .transform((layers) => ({ name: "sequential", layers })),
 ]);
 
 export const functionalConfig = z.object({
@@ -40,10 +43,7 @@ const modelConfig = z.object({ class_name: z.string(), config: z.unknown() });
 
 export const modelJson = z.object({
   format: z.string().optional(),
-  modelTopology: z.union([
-    z.object({ model_config: modelConfig }).transform((t) => t.model_config),
-    modelConfig,
-  ]),
+  modelTopology: z.union([z.object({ model_config: modelConfig }).transform((t) => t.model_config), modelConfig]),
   weightsManifest: z.unknown(),
 });
 

@@ -4,8 +4,12 @@ import { writeOnnx, type TestConstant, type TestOnnx } from "../onnx-writer.js";
 import { opCounts } from "../support.js";
 
 const read = (model: TestOnnx, batch?: number) => readOnnx(writeOnnx(model), "model", "model.onnx", batch);
-const refused = (code: string, message: RegExp) => expect.objectContaining({ code, message: expect.stringMatching(message) });
-const filled = (...shape: number[]): TestConstant => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.5) });
+const refused = (code: string, message: RegExp) =>
+  expect.objectContaining({ code, message: expect.stringMatching(message) });
+const filled = (...shape: number[]): TestConstant => ({
+  shape,
+  data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.5),
+});
 
 describe("the batch of an ONNX input", () => {
   const relu = (shape: (number | string)[]): TestOnnx => ({
@@ -29,7 +33,10 @@ describe("the batch of an ONNX input", () => {
   test("where a reshape mixes samples the model is read for its fixed size", () => {
     const graph = read({
       inputs: { x: [1, 6, 4] },
-      constants: { t: { shape: [2], data: BigInt64Array.of(2n, 12n) }, u: { shape: [2], data: BigInt64Array.of(4n, 6n) } },
+      constants: {
+        t: { shape: [2], data: BigInt64Array.of(2n, 12n) },
+        u: { shape: [2], data: BigInt64Array.of(4n, 6n) },
+      },
       nodes: [
         { op: "Transpose", inputs: ["x"], output: "a", attributes: { perm: [1, 0, 2] } },
         { op: "Reshape", inputs: ["a", "t"], output: "b" },
@@ -79,7 +86,13 @@ describe("a refused ONNX model", () => {
         { op: "Softmax", inputs: ["b"], output: "c", name: "fine" },
         { op: "Conv", inputs: ["c", "w"], output: "d", name: "sound" },
         { op: "Clip", inputs: ["d"], output: "e", name: "odd", attributes: { min: { f: 1 }, max: { f: 2 } } },
-        { op: "MaxPool", inputs: ["e"], output: "f", name: "pool", attributes: { kernel_shape: [2, 2], dilations: [2, 2] } },
+        {
+          op: "MaxPool",
+          inputs: ["e"],
+          output: "f",
+          name: "pool",
+          attributes: { kernel_shape: [2, 2], dilations: [2, 2] },
+        },
         { op: "Warp", inputs: ["f"], output: "y", name: "own", domain: "com.example" },
       ],
     };
@@ -105,7 +118,11 @@ describe("a refused ONNX model", () => {
       { inputs: { x: ["n", 3] }, nodes: [{ op: "QuantizeLinear", inputs: ["x"], output: "y", name: "q" }] },
       refused("E_QUANTISED", /QuantizeLinear "q" on tensor "x"/),
     ],
-    ["an old operator set", { opset: 6, inputs: { x: ["n", 3] }, nodes: [{ op: "Relu", inputs: ["x"], output: "y" }] }, refused("E_FORMAT", /operator set 6; 7 and newer/)],
+    [
+      "an old operator set",
+      { opset: 6, inputs: { x: ["n", 3] }, nodes: [{ op: "Relu", inputs: ["x"], output: "y" }] },
+      refused("E_FORMAT", /operator set 6; 7 and newer/),
+    ],
     [
       "values used before they are computed",
       { inputs: { x: ["n", 3] }, nodes: [{ op: "Relu", inputs: ["ghost"], output: "y" }] },
@@ -113,7 +130,11 @@ describe("a refused ONNX model", () => {
     ],
     [
       "channels that do not fit",
-      { inputs: { x: ["n", 5, 8, 8] }, constants: { w: filled(4, 3, 3, 3) }, nodes: [{ op: "Conv", inputs: ["x", "w"], output: "y", name: "c" }] },
+      {
+        inputs: { x: ["n", 5, 8, 8] },
+        constants: { w: filled(4, 3, 3, 3) },
+        nodes: [{ op: "Conv", inputs: ["x", "w"], output: "y", name: "c" }],
+      },
       refused("E_FORMAT", /Conv "c" has 1 groups for 5 channels and weights \[4,3,3,3\]/),
     ],
   ])("says why: %s", (_name, model, error) => {

@@ -13,7 +13,12 @@ function randomGraph(seed: number): Graph {
   const r = new Random(seed);
   const b = new GraphBuilder(`random_${seed}`);
   const constant = (name: string, shape: number[], positive = false): string =>
-    b.constant(name, "f32", shape, Float32Array.from({ length: sizeOf(shape) }, () => (positive ? r.next() + 0.5 : r.normal())));
+    b.constant(
+      name,
+      "f32",
+      shape,
+      Float32Array.from({ length: sizeOf(shape) }, () => (positive ? r.next() + 0.5 : r.normal())),
+    );
   const pick = <T>(list: readonly T[]): T => list[r.int(list.length)]!;
   const nchw = r.int(2) === 0;
   let x = b.input("x", { dtype: "f32", shape: nchw ? [1, 3, 8, 6] : [1, 8, 6, 3], batchAxis: 0 });
@@ -49,21 +54,32 @@ function randomGraph(seed: number): Graph {
       else if (choice === 6 && small) add("max_pool2d", [x], { kernel: [2, 2], strides, pads });
       else if (choice === 7 && small) {
         add("avg_pool2d", [x], { kernel: [2, 2], strides, pads, countIncludePad: r.int(2) === 0 });
-      } else if (choice === 8) add(pick(["add", "mul"]), [x, constant("k", pick([[c], [w, c], [h, 1, c], [1, 1, 1, c], [1], []]))]);
+      } else if (choice === 8)
+        add(pick(["add", "mul"]), [x, constant("k", pick([[c], [w, c], [h, 1, c], [1, 1, 1, c], [1], []]))]);
       else if (choice === 9) {
         const partner = earlier.find((t) => b.typeOf(t).shape.join() === shape.join());
         add("add", partner === undefined ? [x, x] : [x, partner]);
-      } else if (choice === 10) add("pad", [x], { before: [0, 1, 0, r.int(2)], after: [0, 0, 2, 0], value: pick([0, 0.5]) });
+      } else if (choice === 10)
+        add("pad", [x], { before: [0, 1, 0, r.int(2)], after: [0, 0, 2, 0], value: pick([0, 0.5]) });
       else if (choice === 11) add("concat", [x, x], { axis: pick([1, 2, 3]) });
       else if (choice === 12) add("softmax", [x], { axis: pick([1, 2, 3]) });
       else if (choice === 13) {
         add("slice", [x], { begin: [0, 0, w > 1 ? 1 : 0, 0], size: [-1, pick([h, -1]), -1, c] });
       } else if (choice === 14 && i > 3) {
-        add(pick(["reduce_mean", "reduce_max", "reduce_sum"]), [x], { axes: pick([[1, 2], [3], [2]]), keepDims: r.int(2) === 0 });
+        add(pick(["reduce_mean", "reduce_max", "reduce_sum"]), [x], {
+          axes: pick([[1, 2], [3], [2]]),
+          keepDims: r.int(2) === 0,
+        });
       } else if (choice === 15 && i > 3) add("reshape", [x], { shape: [-1, h * w * c] });
       else if (choice === 0 && last !== "transpose") {
         // Two in a row are written as one.
-        add("transpose", [x], { perm: pick([[0, 3, 1, 2], [0, 2, 3, 1], [0, 2, 1, 3]]) });
+        add("transpose", [x], {
+          perm: pick([
+            [0, 3, 1, 2],
+            [0, 2, 3, 1],
+            [0, 2, 1, 3],
+          ]),
+        });
       }
     } else {
       const k = shape.at(-1)!;
@@ -111,7 +127,11 @@ describe("a graph written as ONNX and read again", () => {
     const b = new GraphBuilder("one");
     const x = b.input("x", { dtype: "f32", shape: [1, 4, 4, 1], batchAxis: 0 });
     const attrs = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
-    const [y] = b.node("depthwise_conv2d", [x, b.constant("w", "f32", [2, 2, 1, 1], new Float32Array(4).fill(1))], attrs);
+    const [y] = b.node(
+      "depthwise_conv2d",
+      [x, b.constant("w", "f32", [2, 2, 1, 1], new Float32Array(4).fill(1))],
+      attrs,
+    );
     b.output(y!);
     const graph = b.build();
     expect(readOnnx(onnxBytes(graph), "n", "f").nodes[0]!.op).toBe("depthwise_conv2d");

@@ -4,8 +4,10 @@ import type { Graph } from "../../../src/model/types.js";
 import { opCounts } from "../support.js";
 import { cases, functional, layer, sequential, withWeights, type TestLayers } from "../tfjs-cases.js";
 
-const read = ({ json, shard }: TestLayers, batch?: number): Graph => readTfjs(json, "model", "model.json", () => shard, batch);
-const dense = (units: number, more: object = {}) => layer("Dense", "d", { units, activation: "linear", use_bias: true, ...more });
+const read = ({ json, shard }: TestLayers, batch?: number): Graph =>
+  readTfjs(json, "model", "model.json", () => shard, batch);
+const dense = (units: number, more: object = {}) =>
+  layer("Dense", "d", { units, activation: "linear", use_bias: true, ...more });
 
 describe("the interface of a layers model", () => {
   test("inputs are called as the input layers, outputs as the layers that give them", () => {
@@ -21,7 +23,10 @@ describe("the interface of a layers model", () => {
   });
 
   test("a fixed first extent is the batch where the caller says so", () => {
-    const model = withWeights(sequential(dense(2, { batch_input_shape: [4, 3] })), { "d/kernel": [3, 2], "d/bias": [2] });
+    const model = withWeights(sequential(dense(2, { batch_input_shape: [4, 3] })), {
+      "d/kernel": [3, 2],
+      "d/bias": [2],
+    });
     expect(read(model).tensors.get("d_input")!.type).toEqual({ dtype: "f32", shape: [4, 3], batchAxis: null });
     expect(read(model, 4).tensors.get("d_input")!.type).toEqual({ dtype: "f32", shape: [1, 3], batchAxis: 0 });
   });
@@ -32,9 +37,19 @@ describe("weights", () => {
 
   test.each([
     ["uint8", Uint8Array.of(0, 1, 128, 255), { dtype: "uint8", scale: 0.5, min: -10 }, [-10, -9.5, 54, 117.5]],
-    ["uint16", new Uint8Array(Uint16Array.of(0, 1, 256, 65535).buffer), { dtype: "uint16", scale: 0.25, min: 1 }, [1, 1.25, 65, 16384.75]],
+    [
+      "uint16",
+      new Uint8Array(Uint16Array.of(0, 1, 256, 65535).buffer),
+      { dtype: "uint16", scale: 0.25, min: 1 },
+      [1, 1.25, 65, 16384.75],
+    ],
     // 1, -2, the largest finite half, the smallest subnormal one.
-    ["float16", new Uint8Array(Uint16Array.of(0x3c00, 0xc000, 0x7bff, 0x0001).buffer), { dtype: "float16" }, [1, -2, 65504, 2 ** -24]],
+    [
+      "float16",
+      new Uint8Array(Uint16Array.of(0x3c00, 0xc000, 0x7bff, 0x0001).buffer),
+      { dtype: "float16" },
+      [1, -2, 65504, 2 ** -24],
+    ],
   ])("%s are decoded as scale * q + min, or exactly", (_name, shard, quantization, values) => {
     const { json } = withWeights(model, { "d/kernel": [2, 2] });
     json.weightsManifest[0]!.weights[0]!.quantization = quantization;
@@ -48,7 +63,10 @@ describe("weights", () => {
 
   test("that are missing are named", () => {
     expect(() => read(withWeights(model, { "other/kernel": [2, 2] }))).toThrowError(
-      expect.objectContaining({ code: "E_FORMAT", message: 'model.json: layer "d": the file holds no weight "d/kernel"' }),
+      expect.objectContaining({
+        code: "E_FORMAT",
+        message: 'model.json: layer "d": the file holds no weight "d/kernel"',
+      }),
     );
   });
 
@@ -92,7 +110,11 @@ describe("a refused layers model", () => {
   });
 
   test("that feeds a layer from nowhere, or itself, says which", () => {
-    const model = functional({ x: [null, 2] }, [{ layer: layer("Activation", "loop", { activation: "relu" }), calls: [["loop"]] }], ["loop"]);
+    const model = functional(
+      { x: [null, 2] },
+      [{ layer: layer("Activation", "loop", { activation: "relu" }), calls: [["loop"]] }],
+      ["loop"],
+    );
     expect(() => read(withWeights(model, {}))).toThrowError(
       expect.objectContaining({ code: "E_FORMAT", message: expect.stringContaining('layer "loop" takes') }),
     );

@@ -52,7 +52,10 @@ describe("a TFLite graph", () => {
     // 9 rows, kernel 3, stride 2: (5 - 1) * 2 + 3 - 9 = 2; 8 columns, kernel 2, stride 2: none.
     expect(read(cases["conv SAME, stride 2, relu"]!).nodes[0]!.attrs.pads).toEqual([1, 0, 1, 0]);
     // 9 rows, kernel 3, stride 1: 2; 8 columns, kernel 2, stride 1: 1, after.
-    expect(read(cases["average pool SAME leaves out padding"]!).nodes[0]!.attrs).toMatchObject({ pads: [1, 0, 1, 1], countIncludePad: false });
+    expect(read(cases["average pool SAME leaves out padding"]!).nodes[0]!.attrs).toMatchObject({
+      pads: [1, 0, 1, 1],
+      countIncludePad: false,
+    });
   });
 
   test("shares weights that operators share", () => {
@@ -85,7 +88,12 @@ describe("a refused TFLite model", () => {
       operators: [
         { code: "TANH", inputs: ["x"], outputs: ["a"] },
         { code: "TANH", inputs: ["a"], outputs: ["b"] },
-        { code: "SOFTMAX", inputs: ["b"], outputs: ["c"], options: { union: UNION.softmax, fields: [{ id: 0, f32: 2 }] } },
+        {
+          code: "SOFTMAX",
+          inputs: ["b"],
+          outputs: ["c"],
+          options: { union: UNION.softmax, fields: [{ id: 0, f32: 2 }] },
+        },
         { code: "ADD", inputs: ["c", "x"], outputs: ["d"], options: { union: UNION.add, fields: [{ id: 0, i8: 4 }] } },
         { code: "RESIZE_BILINEAR", inputs: ["d"], outputs: ["y"] },
       ],
@@ -115,7 +123,10 @@ describe("a refused TFLite model", () => {
       outputs: ["y"],
     };
     expect(() => read(model)).toThrowError(
-      expect.objectContaining({ code: "E_UNSUPPORTED", message: expect.stringContaining("weights computed at run time (y)") }),
+      expect.objectContaining({
+        code: "E_UNSUPPORTED",
+        message: expect.stringContaining("weights computed at run time (y)"),
+      }),
     );
   });
 
@@ -147,7 +158,10 @@ describeWithData(
     });
 
     test("quantised ones are named as such", async () => {
-      await expect(readModel(quantised!)).rejects.toMatchObject({ code: "E_QUANTISED", message: expect.stringContaining("input_1_int8") });
+      await expect(readModel(quantised!)).rejects.toMatchObject({
+        code: "E_QUANTISED",
+        message: expect.stringContaining("input_1_int8"),
+      });
       await expect(readModel(movenet!)).rejects.toMatchObject({ code: "E_QUANTISED" });
     });
   },

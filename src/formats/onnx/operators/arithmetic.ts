@@ -65,7 +65,13 @@ export const Sub: Converter = {
   convert(op) {
     if (op.isConstant(1)) {
       const { a, last } = operands(op, "left");
-      return emitBinary(op, "add", a, mapped(op, "negated", last, (v) => -v), last);
+      return emitBinary(
+        op,
+        "add",
+        a,
+        mapped(op, "negated", last, (v) => -v),
+        last,
+      );
     }
     const { a, b, last } = operands(op);
     emitBinary(op, "add", a, op.step("negated", "mul", [b, op.scalar("minus_one", -1)]), last);
@@ -77,7 +83,13 @@ export const Div: Converter = {
   refuse: (op) => refuseComputed(op, { 1: "a divisor" }),
   convert(op) {
     const { a, last } = operands(op, "left");
-    emitBinary(op, "mul", a, mapped(op, "reciprocal", last, (v) => 1 / v), last);
+    emitBinary(
+      op,
+      "mul",
+      a,
+      mapped(op, "reciprocal", last, (v) => 1 / v),
+      last,
+    );
   },
 };
 
@@ -104,7 +116,9 @@ export const Clip: Converter = {
     if (computed !== null) return computed;
     const [min, max] = bounds(op);
     if (min === 0 && (max === 6 || max >= UNBOUNDED)) return null;
-    return min <= -UNBOUNDED && max >= UNBOUNDED ? null : `the range ${min} to ${max} (0 to 6 and 0 to infinity are read)`;
+    return min <= -UNBOUNDED && max >= UNBOUNDED
+      ? null
+      : `the range ${min} to ${max} (0 to 6 and 0 to infinity are read)`;
   },
   convert(op) {
     const [min, max] = bounds(op);
@@ -197,7 +211,7 @@ export const MatMul: Converter = {
     if (!add) return op.emit("dense", [op.input(0), w]);
     const { node, bias } = add;
     const floats = op.context.constants.get(bias)!.data;
-    const b = op.context.constantAs(bias, "bias", () => ({ dtype: "f32", shape: [shape[1]!], data: floats.slice() as Float32Array }));
+    const b = op.context.constantAs(bias, "bias", () => ({ dtype: "f32", shape: [shape[1]!], data: floats.slice() }));
     op.context.done.add(node);
     op.emit("dense", [op.input(0), w, b], {}, node.output[0]);
   },

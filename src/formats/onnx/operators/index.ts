@@ -1,7 +1,20 @@
 import type { Converter } from "../context.js";
 import { Add, Clip, Div, Gemm, MatMul, Mul, Relu, Sigmoid, Softmax, Sub } from "./arithmetic.js";
 import { BatchNormalization, Conv } from "./convolution.js";
-import { Cast, Concat, Dropout, Flatten, Identity, Pad, Reshape, Slice, Squeeze, Sum, Transpose, Unsqueeze } from "./layout.js";
+import {
+  Cast,
+  Concat,
+  Dropout,
+  Flatten,
+  Identity,
+  Pad,
+  Reshape,
+  Slice,
+  Squeeze,
+  Sum,
+  Transpose,
+  Unsqueeze,
+} from "./layout.js";
 import { AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool, ReduceMax, ReduceMean, ReduceSum } from "./pooling.js";
 
 /** Every ONNX operator that is read, under its name in the default domain; `folders` evaluates constants besides. */

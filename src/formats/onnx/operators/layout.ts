@@ -38,7 +38,10 @@ export const Squeeze: Converter = {
   convert(op) {
     const from = shapeInFile(op, 0);
     const axes = op.intsFrom("axes", 1)?.map((a) => axisOf(a, from.length, op.where));
-    emitReshape(op, from.filter((d, i) => (axes ? !axes.includes(i) : d !== 1)));
+    emitReshape(
+      op,
+      from.filter((d, i) => (axes ? !axes.includes(i) : d !== 1)),
+    );
   },
 };
 
@@ -103,7 +106,12 @@ export const Concat: Converter = {
     if (last) {
       const inputs = indices.map((i) => op.inputLast(i));
       op.emitLast("concat", inputs, { axis: channelsLast(rank).indexOf(axis) });
-    } else op.emit("concat", indices.map((i) => op.input(i)), { axis });
+    } else
+      op.emit(
+        "concat",
+        indices.map((i) => op.input(i)),
+        { axis },
+      );
   },
 };
 
@@ -179,7 +187,7 @@ export const Sum: Converter = {
     const inputs = op.node.input.map((_, i) => (last ? op.inputLast(i) : op.input(i)));
     if (inputs.length === 1) return op.alias();
     const sum = inputs.slice(1, -1).reduce((acc, x, i) => op.step(`sum_${i}`, "add", [acc, x]), inputs[0]!);
-    if (last) op.emitLast("add", [sum, inputs.at(-1)!]);
-    else op.emit("add", [sum, inputs.at(-1)!]);
+    if (last) op.emitLast("add", [sum, inputs.at(-1)]);
+    else op.emit("add", [sum, inputs.at(-1)]);
   },
 };

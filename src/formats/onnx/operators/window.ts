@@ -30,7 +30,7 @@ export function windowOf(op: OnnxOp, kernelOfWeights?: readonly [number, number]
   const { shape } = op.type(0);
   if (shape.length !== 4) throw op.malformed(`needs an operand of rank 4, got [${shape}]`);
   const size = [shape[2]!, shape[3]!] as const;
-  const reach = [0, 1].map((i) => dilations[i as 0]! * (kernel[i as 0]! - 1) + 1) as [number, number];
+  const reach = [0, 1].map((i) => dilations[i as 0] * (kernel[i as 0] - 1) + 1) as [number, number];
 
   const auto = op.string("auto_pad", "NOTSET");
   let begin: [number, number] = [0, 0];
@@ -46,7 +46,8 @@ export function windowOf(op: OnnxOp, kernelOfWeights?: readonly [number, number]
     }
   } else if (auto !== "VALID") {
     const odd = auto === "SAME_LOWER" ? "lower" : "upper";
-    for (const i of [0, 1] as const) [begin[i], end[i]] = samePadding(size[i], kernel[i], strides[i], dilations[i], odd);
+    for (const i of [0, 1] as const)
+      [begin[i], end[i]] = samePadding(size[i], kernel[i], strides[i], dilations[i], odd);
   }
   if (op.int("ceil_mode", 0) !== 0) {
     for (const i of [0, 1] as const) {

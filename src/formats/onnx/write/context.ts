@@ -1,6 +1,14 @@
 import { create } from "@bufbuild/protobuf";
 import { typeOf } from "../../../model/graph.js";
-import { sizeOf, type Dtype, type Graph, type Node, type Shape, type TensorData, type TensorType } from "../../../model/types.js";
+import {
+  sizeOf,
+  type Dtype,
+  type Graph,
+  type Node,
+  type Shape,
+  type TensorData,
+  type TensorType,
+} from "../../../model/types.js";
 import { Names } from "../../shared/names.js";
 import { compose, isIdentity, permute } from "../../shared/permute.js";
 import { channelsFirst, channelsLast } from "../context.js";
@@ -102,7 +110,12 @@ export class OnnxWriter {
     const perm = channelsFirst(shape.length);
     const data = this.graph.tensors.get(tensor)!.data;
     if (data) {
-      return this.constant(tensor, "first", perm.map((p) => shape[p]!), () => permute(data, shape, perm));
+      return this.constant(
+        tensor,
+        "first",
+        perm.map((p) => shape[p]!),
+        () => permute(data, shape, perm),
+      );
     }
     const value = this.values.get(tensor)!;
     if (value.first === undefined) {

@@ -17,12 +17,27 @@ const windowAttributes = (a: { strides: number[]; pads: number[]; dilations?: nu
 });
 
 /** One operand, in the order that it has: `write` gets whether channels come first. */
-function anyOrder(opType: string, attributes: (attrs: any, at: (axis: number) => number) => Attributes = () => ({})): OperatorWriter {
+function anyOrder(
+  opType: string,
+  attributes: (attrs: any, at: (axis: number) => number) => Attributes = () => ({}),
+): OperatorWriter {
   return (w, node, attrs) => {
     const [x] = node.inputs as [string];
     const rank = w.type(x).shape.length;
-    if (w.hasFirst(x)) w.emitFirst(node, opType, [w.first(x)], attributes(attrs, (a) => inFirst(a, rank)));
-    else w.emit(node, opType, [w.plain(x)], attributes(attrs, (a) => a));
+    if (w.hasFirst(x))
+      w.emitFirst(
+        node,
+        opType,
+        [w.first(x)],
+        attributes(attrs, (a) => inFirst(a, rank)),
+      );
+    else
+      w.emit(
+        node,
+        opType,
+        [w.plain(x)],
+        attributes(attrs, (a) => a),
+      );
   };
 }
 
@@ -53,8 +68,18 @@ function binary(opType: string): OperatorWriter {
       rank > 2 &&
       node.inputs.some((x) => !w.isConstant(x) && w.hasFirst(x)) &&
       node.inputs.every((x) => (w.isConstant(x) ? alignable(w, x, rank) : w.type(x).shape.length === rank));
-    if (first) w.emitFirst(node, opType, node.inputs.map((x) => (w.isConstant(x) ? aligned(w, x, rank) : w.first(x))));
-    else w.emit(node, opType, node.inputs.map((x) => w.plain(x)));
+    if (first)
+      w.emitFirst(
+        node,
+        opType,
+        node.inputs.map((x) => (w.isConstant(x) ? aligned(w, x, rank) : w.first(x))),
+      );
+    else
+      w.emit(
+        node,
+        opType,
+        node.inputs.map((x) => w.plain(x)),
+      );
   };
 }
 
@@ -171,9 +196,18 @@ export const writers: Readonly<Record<string, OperatorWriter>> = {
       w.literal(`${node.name}/${name}`, "i64", [values.length], values);
     const inputs = [
       first ? w.first(x) : w.plain(x),
-      list("starts", cut.map((a) => begin[a]!)),
-      list("ends", cut.map((a) => (size[a] === -1 ? TO_THE_END : begin[a]! + size[a]!))),
-      list("axes", cut.map((a) => (first ? inFirst(a, shape.length) : a))),
+      list(
+        "starts",
+        cut.map((a) => begin[a]!),
+      ),
+      list(
+        "ends",
+        cut.map((a) => (size[a] === -1 ? TO_THE_END : begin[a]! + size[a]!)),
+      ),
+      list(
+        "axes",
+        cut.map((a) => (first ? inFirst(a, shape.length) : a)),
+      ),
     ];
     if (first) w.emitFirst(node, "Slice", inputs);
     else w.emit(node, "Slice", inputs);
@@ -188,7 +222,18 @@ export const writers: Readonly<Record<string, OperatorWriter>> = {
   concat(w, node, { axis }: { axis: number }) {
     const { shape } = w.type(node.outputs[0]!);
     if (shape.length > 2 && node.inputs.some((x) => !w.isConstant(x) && w.hasFirst(x))) {
-      w.emitFirst(node, "Concat", node.inputs.map((x) => w.first(x)), { axis: inFirst(axis, shape.length) });
-    } else w.emit(node, "Concat", node.inputs.map((x) => w.plain(x)), { axis });
+      w.emitFirst(
+        node,
+        "Concat",
+        node.inputs.map((x) => w.first(x)),
+        { axis: inFirst(axis, shape.length) },
+      );
+    } else
+      w.emit(
+        node,
+        "Concat",
+        node.inputs.map((x) => w.plain(x)),
+        { axis },
+      );
   },
 };

@@ -77,7 +77,10 @@ function merge(op: string): LayerReader {
 function sameRank(call: LayerCall): string[] {
   const ranks = new Set(call.inputs.map((x) => call.type(x).shape.length));
   if (ranks.size > 1) {
-    throw new IdapError("E_RANK", `${call.where} joins tensors of ranks ${[...ranks].join(" and ")}; they must be equal`);
+    throw new IdapError(
+      "E_RANK",
+      `${call.where} joins tensors of ranks ${[...ranks].join(" and ")}; they must be equal`,
+    );
   }
   return [...call.inputs];
 }

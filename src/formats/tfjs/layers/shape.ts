@@ -21,7 +21,16 @@ export const Flatten = defineLayer({
 
 /** target_shape leaves out the batch and may have one -1 (null in some writers). */
 export const Reshape = defineLayer({
-  config: z.object({ target_shape: z.array(z.int().nullable().transform((d) => d ?? -1)).max(7) }),
+  config: z.object({
+    target_shape: z
+      .array(
+        z
+          .int()
+          .nullable()
+          .transform((d) => d ?? -1),
+      )
+      .max(7),
+  }),
   read(call, c) {
     const size = sizeOf(call.type().shape.slice(1));
     const known = c.target_shape.reduce((n, d) => (d === -1 ? n : n * d), 1);
@@ -48,11 +57,23 @@ export const ZeroPadding2D = defineLayer({
     data_format: layout.data_format,
     padding: z
       .union([
-        z.int().nonnegative().transform((n) => [[n, n], [n, n]]),
-        padPair.transform(([v, h]) => [[v, v], [h, h]]),
+        z
+          .int()
+          .nonnegative()
+          .transform((n) => [
+            [n, n],
+            [n, n],
+          ]),
+        padPair.transform(([v, h]) => [
+          [v, v],
+          [h, h],
+        ]),
         z.tuple([padPair, padPair]),
       ])
-      .default([[1, 1], [1, 1]]),
+      .default([
+        [1, 1],
+        [1, 1],
+      ]),
   }),
   refuse: (c) => refuseLayout({ data_format: c.data_format }),
   read(call, c) {

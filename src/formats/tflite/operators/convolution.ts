@@ -41,8 +41,7 @@ function rank4(op: TfliteOp, i: number): [number, number, number, number] {
 
 /** x, weights [co, kh, kw, ci/groups], bias? */
 export const CONV_2D: Converter = {
-  refuse: (op) =>
-    refuseActivation(op, F.Conv2D.activation) ?? refuseComputed(op, { 1: "weights", 2: "a bias" }),
+  refuse: (op) => refuseActivation(op, F.Conv2D.activation) ?? refuseComputed(op, { 1: "weights", 2: "a bias" }),
   convert(op) {
     const [co, kh, kw, perGroup] = rank4(op, 1);
     const dilations = dilationsOf(op, F.Conv2D);

@@ -25,7 +25,10 @@ export const SQUEEZE: Converter = {
     const { shape } = op.type(op.input(0));
     const dims = op.option((o) => o.ints(F.Squeeze.dims, 8), null) ?? [];
     const drop = dims.map((d) => axisOf(d, shape.length, op.where));
-    emitReshape(op, atFileBatch(op).filter((d, i) => (drop.length > 0 ? !drop.includes(i) : d !== 1)));
+    emitReshape(
+      op,
+      atFileBatch(op).filter((d, i) => (drop.length > 0 ? !drop.includes(i) : d !== 1)),
+    );
   },
 };
 
@@ -75,7 +78,11 @@ export const CONCATENATION: Converter = {
   refuse: (op) => refuseActivation(op, F.Concatenation.activation),
   convert(op) {
     const rank = op.type(op.input(0)).shape.length;
-    const axis = axisOf(op.option((o) => o.i32(F.Concatenation.axis), 0), rank, op.where);
+    const axis = axisOf(
+      op.option((o) => o.i32(F.Concatenation.axis), 0),
+      rank,
+      op.where,
+    );
     op.emit("concat", op.inputs(), { axis }, activationOf(op, F.Concatenation.activation));
   },
 };
