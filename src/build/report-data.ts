@@ -3,7 +3,7 @@ import type { EmitResult } from "../emit/index.js";
 import type { Measurement } from "../measure/measure.js";
 import { analyzeCoupling } from "../model/coupling.js";
 import type { Graph } from "../model/types.js";
-import { shortName, type LedgerEntry } from "../pruner/ledger.js";
+import { shortName, unitName, type LedgerEntry } from "../pruner/ledger.js";
 import type { PruneResult } from "../pruner/prune.js";
 import type { ReportData, ReportLatency, ReportLayer, ReportStep } from "../report/index.js";
 import type { BuildResult } from "./types.js";
@@ -20,7 +20,6 @@ interface Sources {
 function stepOf(e: LedgerEntry): ReportStep {
   const common = {
     accepted: e.accepted,
-    ...(e.accepted ? {} : { reason: e.reason }),
     macs: e.after.macs,
     params: e.after.params,
     predictedMs: e.after.predictedMs,
@@ -30,14 +29,23 @@ function stepOf(e: LedgerEntry): ReportStep {
     case "filters":
       return {
         stage: "filters",
-        what: e.cuts.map((c) => `${c.layers.map(shortName).join(" + ")}: ${c.width[0]} → ${c.width[1]} channels`).join("; "),
-        why: `lowest divergence per saved millisecond, ${(100 * e.rho).toFixed(1)} % of the channels; ${e.reason}`,
+        what: e.cuts
+          .map((c) => `${c.layers.map(shortName).join(" + ")}: ${c.width[0]} → ${c.width[1]} channels`)
+          .join("; "),
+        why: `least score lost for the cost saved; ${(100 * e.rho).toFixed(1)} % of the channels asked for`,
+        reason: e.reason,
         ...common,
       };
     case "layers":
-      return { stage: "layers", what: `${e.kind} ${shortName(e.unit)}`, why: e.reason, ...common };
+      return {
+        stage: "layers",
+        what: unitName(e),
+        why: `lowest flow of ${e.candidates}: ${e.score.toFixed(3)}`,
+        reason: e.reason.replace(/^lowest flow[^;]*; /, ""),
+        ...common,
+      };
     case "final":
-      return { stage: "layers", what: `final fine-tuning of step ${e.of}`, why: e.reason, ...common };
+      return { stage: "layers", what: `final fine-tuning of step ${e.of}`, why: "", reason: e.reason, ...common };
   }
 }
 
@@ -56,8 +64,40 @@ function layersOf(source: Graph, graph: Graph): ReportLayer[] {
     });
 }
 
+function memoryOf({ memoryPlan, kernelPlan }: EmitResult): NonNullable<ReportData["memory"]> {
+  const last = kernelPlan.layers.length - 1;
+  return {
+    bytes: memoryPlan.arenaBytes,
+    steps: kernelPlan.layers.map((l) => shortName(l.name)),
+    buffers: memoryPlan.buffers.map((b) => ({
+      name: shortName(b.name),
+      offset: b.offset,
+      bytes: b.bytes,
+      from: Math.max(0, b.first),
+      to: Math.min(last, b.last ?? last),
+    })),
+  };
+}
+
+function factsOf({ passport }: EmitResult): [string, string][] {
+  const { source, profile, graphSha256, weights, error } = passport;
+  return [
+    ...Object.entries(source ?? {}).map(([k, v]): [string, string] => [`source ${k}`, String(v)]),
+    ...Object.entries(profile ?? {}).map(([k, v]): [string, string] => [`device profile ${k}`, String(v)]),
+    ["emitted network sha256", graphSha256],
+    ["weights sha256", weights.sha256],
+    [
+      "error bound",
+      `${error.roundings} roundings of 2^-24 (${error.bound.toExponential(1)}), relative to ${error.relativeTo}`,
+    ],
+  ];
+}
+
 /** Everything the report shows, from what a build knows. */
-export function reportData(result: Omit<BuildResult, "seconds">, { source, graph, pruning, measured, emitted }: Sources): ReportData {
+export function reportData(
+  result: Omit<BuildResult, "seconds">,
+  { source, graph, pruning, measured, emitted }: Sources,
+): ReportData {
   const entries: ReportLatency[] = (measured ?? []).map((m, i) => ({
     label: measured!.length > 1 && i === 0 ? `dense, ${m.variant}` : `${pruning ? "pruned, " : ""}${m.variant}`,
     p50Ms: m.steady.p50,
@@ -75,7 +115,7 @@ export function reportData(result: Omit<BuildResult, "seconds">, { source, graph
     ...(result.reason !== undefined && { reason: result.reason }),
     ...(metric && {
       metric: {
-        name: `${metric.name} on the validation split`,
+        name: metric.name,
         dense: metric.dense,
         pruned: metric.pruned,
         ...(result.maxDropPoints !== null && { maxDropPoints: result.maxDropPoints }),
@@ -90,16 +130,20 @@ export function reportData(result: Omit<BuildResult, "seconds">, { source, graph
       ...(result.denseArenaBytes !== null && { dense: result.denseArenaBytes }),
     },
     latency: {
-      device: latency.device,
+      device: measured?.[0]
+        ? `Node ${measured[0].engine.version} on ${measured[0].engine.cpu}; predicted for ${latency.device}`
+        : `predicted for ${latency.device}`,
       entries: [
         ...entries,
-        ...(pruning ? [{ label: "dense, predicted", p50Ms: latency.densePredictedMs, predicted: true }] : []),
-        { label: pruning ? "pruned, predicted" : "predicted", p50Ms: latency.predictedMs, predicted: true },
+        ...(pruning ? [{ label: "dense", p50Ms: latency.densePredictedMs, predicted: true }] : []),
+        { label: pruning ? "pruned" : result.name, p50Ms: latency.predictedMs, predicted: true },
       ],
     },
     error: { measured: result.maxError, bound: emitted.passport.error.bound },
     layers: layersOf(source, graph),
     ledger: result.ledger.map(stepOf),
+    memory: memoryOf(emitted),
+    facts: factsOf(emitted),
     ...(frozen.length > 0 && { refusals: frozen }),
   };
 }

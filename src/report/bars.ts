@@ -94,16 +94,18 @@ export function latencyBars(entries: readonly ReportLatency[]): Markup {
   const row = 30;
   const most = Math.max(1e-9, ...entries.map((e) => Math.max(e.p50Ms, e.p90Ms ?? 0)));
   const width = WIDTH - LABEL - 100;
-  const first = entries[0]?.p50Ms;
+  // A prediction is compared with a prediction, a measurement with a measurement.
+  const base = (e: ReportLatency): ReportLatency => entries.find((o) => !o.predicted === !e.predicted)!;
   return html`<svg viewBox="0 0 ${WIDTH} ${entries.length * row + 4}" role="img" aria-label="Latency">
     ${entries.map((e, i) => {
       const y = i * row + 4;
       const end = LABEL + (width * e.p50Ms) / most;
       const whisker = LABEL + (width * (e.p90Ms ?? e.p50Ms)) / most;
-      const ratio = i > 0 && first !== undefined && e.p50Ms > 0 ? ` · ${(first / e.p50Ms).toFixed(2)} ×` : "";
+      const ratio = base(e) !== e && e.p50Ms > 0 ? ` · ${(base(e).p50Ms / e.p50Ms).toFixed(2)} ×` : "";
+      const alone = entries.every((o) => o === e || !o.predicted !== !e.predicted);
       return html`<text x="${LABEL - 10}" y="${y + 15}" text-anchor="end">${shorten(e.label, 30)}</text>
         <rect
-          class="${i === 0 && entries.length > 1 ? "dense" : "pruned"}"
+          class="${base(e) === e && !alone ? "dense" : "pruned"}"
           x="${LABEL}"
           y="${y}"
           width="${end - LABEL}"

@@ -26,7 +26,7 @@ export interface ReportStep {
   /** Why this one, in words: "lowest divergence: 0.012". */
   readonly why: string;
   readonly accepted: boolean;
-  /** Why it was rolled back or refused. */
+  /** What came of it, in words: how much it cost, why it was rolled back. */
   readonly reason?: string;
   /** After the step. */
   readonly macs: number;

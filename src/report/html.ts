@@ -13,7 +13,6 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /** Escapes text for element content and quoted attributes; drops control characters that no document may hold. */
 export function escapeText(text: string): string {
-   
   return text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g, "").replace(/[&<>"']/g, (c) => ENTITIES[c]!);
 }
 

@@ -105,9 +105,9 @@ function cards(data: ReportData): Markup {
     list.push(card("arena", formatBytes(arenaBytes.pruned), dense));
   }
   const [first, ...rest] = latency?.entries ?? [];
-  const best = [...rest].sort((a, b) => a.p50Ms - b.p50Ms)[0] ?? first;
+  const best = rest.filter((e) => !e.predicted === !first?.predicted).sort((a, b) => a.p50Ms - b.p50Ms)[0] ?? first;
   if (latency && first && best) {
-    const detail = best === first ? latency.device : `${first.label} ${formatMs(first.p50Ms)}; ${latency.device}`;
+    const detail = best === first ? best.label : `${first.label} ${formatMs(first.p50Ms)}`;
     list.push(card(best.predicted ? "predicted" : "measured, p50", formatMs(best.p50Ms), detail));
   }
   if (error) {
@@ -199,11 +199,10 @@ function sizesSection(data: ReportData): Markup {
 
 function latencySection(data: ReportData): Markup {
   if (!data.latency?.entries.length) return html``;
-  const predicted = data.latency.entries.some((e) => e.predicted);
   return section(
     "Latency",
-    `${data.latency.device}. Medians; whiskers reach to the 90th percentile.${predicted ? " Predicted where it says so." : ""}`,
-    latencyBars(data.latency.entries.map((e) => (e.predicted ? { ...e, label: `${e.label} (predicted)` } : e))),
+    `${data.latency.device}. Medians; whiskers reach to the 90th percentile.`,
+    latencyBars(data.latency.entries.map((e) => (e.predicted ? { ...e, label: `${e.label}, predicted` } : e))),
   );
 }
 
