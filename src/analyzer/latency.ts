@@ -61,7 +61,8 @@ function isFused(view: GraphView, node: Node): boolean {
   const before = view.producer(x);
   const ends = before !== undefined && view.soleConsumer(x) === node;
   if (node.op === "batch_norm") return ends && LAYERS.has(before.op);
-  if (FREE_ACTIVATIONS.has(node.op)) return ends && (LAYERS.has(before.op) || ["add", "batch_norm"].includes(before.op));
+  if (FREE_ACTIVATIONS.has(node.op))
+    return ends && (LAYERS.has(before.op) || ["add", "batch_norm"].includes(before.op));
   if (node.op === "pad") return ["conv2d", "depthwise_conv2d"].includes(view.soleConsumer(node.outputs[0]!)?.op ?? "");
   return node.op === "reshape";
 }

@@ -35,7 +35,8 @@ export function producersOf(graph: Graph, view: GraphView = viewOf(graph)): Prod
     if (node.op === "matmul" && (node.attrs.transposeA === true || node.attrs.transposeB === true)) continue;
     const raw = node.outputs[0]!;
     const next = view.soleConsumer(raw);
-    const norm = next?.op === "batch_norm" && next.inputs[0] === raw && next.inputs.slice(1).every(view.isConstant) ? next : null;
+    const norm =
+      next?.op === "batch_norm" && next.inputs[0] === raw && next.inputs.slice(1).every(view.isConstant) ? next : null;
     const folded = norm ? norm.outputs[0]! : raw;
     const after = view.soleConsumer(folded);
     const activation = after && ACTIVATIONS.has(after.op) ? after : null;

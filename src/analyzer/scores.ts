@@ -55,7 +55,10 @@ export async function flowFor(
   samples?: number,
 ): Promise<Flow | null> {
   if (!criterion.needsFlow) return null;
-  return measureFlow(graph, executor, calibration, { tensors: tensorsFor(graph, criterion), ...(samples ? { samples } : {}) });
+  return measureFlow(graph, executor, calibration, {
+    tensors: tensorsFor(graph, criterion),
+    ...(samples ? { samples } : {}),
+  });
 }
 
 /**

@@ -26,7 +26,12 @@ export function layerGraph(family: KernelFamily, k: number, n: number): Graph {
   const b = new GraphBuilder(`${family}-${k}-${n}`);
   const random = new Random(k * 1000 + n);
   const constant = (name: string, shape: number[]): string =>
-    b.constant(name, "f32", shape, Float32Array.from({ length: sizeOf(shape) }, () => 0.1 * random.normal()));
+    b.constant(
+      name,
+      "f32",
+      shape,
+      Float32Array.from({ length: sizeOf(shape) }, () => 0.1 * random.normal()),
+    );
   const image = (channels: number): string =>
     b.input("x", { dtype: "f32", shape: [1, SIDE, SIDE, channels], batchAxis: 0 });
   const conv = (size: number) => {
@@ -42,7 +47,10 @@ export function layerGraph(family: KernelFamily, k: number, n: number): Graph {
     y = b.node("depthwise_conv2d", [image(n), constant("w", [size, size, n, 1]), constant("b", [n])], conv(size))[0]!;
   } else {
     const ci = k / (size * size);
-    y = b.node("conv2d", [image(ci), constant("w", [size, size, ci, n]), constant("b", [n])], { ...conv(size), groups: 1 })[0]!;
+    y = b.node("conv2d", [image(ci), constant("w", [size, size, ci, n]), constant("b", [n])], {
+      ...conv(size),
+      groups: 1,
+    })[0]!;
   }
   b.output(y, "y");
   return b.build();
@@ -103,7 +111,8 @@ export async function calibrateDevice(options: CalibrateOptions): Promise<Device
         for (const width of n) {
           const graph = layerGraph(family, depth, width);
           const own = kernelShape(graph, graph.nodes[0]!);
-          if (own.family !== family || own.k !== depth || own.n !== width) throw new Error("internal: the calibration layer is another one");
+          if (own.family !== family || own.k !== depth || own.n !== width)
+            throw new Error("internal: the calibration layer is another one");
           const ms = Math.max(1e-6, (await time(graph)) - bare);
           row.push(Number((graphCost(graph).macs / ms / 1e6).toPrecision(4)));
         }

@@ -17,5 +17,10 @@ export function buildPaths(out: string): BuildPaths {
   const full = path.resolve(out);
   const name = path.basename(full);
   const beside = path.dirname(full);
-  return { out: full, name, run: path.join(beside, `.idap-run-${name}`), work: path.join(beside, `.idap-work-${name}`) };
+  return {
+    out: full,
+    name,
+    run: path.join(beside, `.idap-run-${name}`),
+    work: path.join(beside, `.idap-work-${name}`),
+  };
 }

@@ -40,7 +40,8 @@ export function loadTarget(name: string): Target {
 export function loadDevice(nameOrPath: string): DeviceProfile {
   const devices = path.join(folder, "devices");
   const known = names(devices);
-  if (known.includes(nameOrPath)) return parse(deviceProfile, path.join(devices, `${nameOrPath}.json`), "device profile");
+  if (known.includes(nameOrPath))
+    return parse(deviceProfile, path.join(devices, `${nameOrPath}.json`), "device profile");
   if (nameOrPath.endsWith(".json") && existsSync(nameOrPath)) return parse(deviceProfile, nameOrPath, "device profile");
   throw new IdapError(
     "E_DEVICE",

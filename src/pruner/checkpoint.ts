@@ -42,11 +42,18 @@ export async function folderStore(folder: string, options: { resume: boolean }):
   const stateFile = path.join(folder, "state.json");
   const present: string[] = await readdir(folder).catch(() => []);
   if (present.length > 0 && !present.includes(MARKER)) {
-    throw new IdapError("E_RUN_FOLDER", `${folder} is where the run would be kept, but it holds files that are not ours`, "Move them, or choose another --out.");
+    throw new IdapError(
+      "E_RUN_FOLDER",
+      `${folder} is where the run would be kept, but it holds files that are not ours`,
+      "Move them, or choose another --out.",
+    );
   }
   if (!options.resume) await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  await writeAtomically(path.join(folder, MARKER), "Checkpoints of `idap build`; may be deleted when the build is done.\n");
+  await writeAtomically(
+    path.join(folder, MARKER),
+    "Checkpoints of `idap build`; may be deleted when the build is done.\n",
+  );
   const base = (name: string): string => path.join(folder, name);
   return {
     async load() {

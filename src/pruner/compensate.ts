@@ -8,7 +8,14 @@ import type { Graph, Node, Tensor } from "../model/types.js";
  * For each tap of a window, the share of output positions where the tap lies inside the input (1 without padding).
  * Only one axis; the share of a 2-D tap is the product.
  */
-function insideShare(taps: number, extent: number, outputs: number, stride: number, dilation: number, pad: number): number[] {
+function insideShare(
+  taps: number,
+  extent: number,
+  outputs: number,
+  stride: number,
+  dilation: number,
+  pad: number,
+): number[] {
   return Array.from({ length: taps }, (_, k) => {
     let inside = 0;
     for (let o = 0; o < outputs; o++) {
@@ -50,7 +57,9 @@ function lostOutput(graph: Graph, node: Node, lost: ReadonlyMap<number, number>)
 /** Tensors whose statistics `compensate` needs: the inputs of every layer that mixes channels. */
 export function compensatedTensors(graph: Graph): string[] {
   const names = producersOf(graph)
-    .filter(({ node }) => node.op === "dense" || node.op === "matmul" || (node.op === "conv2d" && node.attrs.groups === 1))
+    .filter(
+      ({ node }) => node.op === "dense" || node.op === "matmul" || (node.op === "conv2d" && node.attrs.groups === 1),
+    )
     .map(({ node }) => node.inputs[0]!)
     .filter((t) => graph.tensors.get(t)!.data === undefined);
   return [...new Set(names)];
@@ -81,7 +90,8 @@ export function compensate(graph: Graph, cuts: readonly GroupCut[], flow: Flow):
   /** Adds to a constant in place: its name stays, since the atoms of `cuts` name it. A shared one is left alone. */
   const add = (name: string, delta: Float64Array, sign: number): void => {
     const t = tensors.get(name)!;
-    if (uses.get(name) === 1) tensors.set(name, { ...t, data: (t.data as Float32Array).map((v, o) => v + sign * delta[o]!) });
+    if (uses.get(name) === 1)
+      tensors.set(name, { ...t, data: (t.data as Float32Array).map((v, o) => v + sign * delta[o]!) });
   };
   for (const p of producersOf(graph)) {
     const channels = lost.get(p.node.inputs[0]!);

@@ -33,7 +33,10 @@ export function foldedGraph(graph: Graph): Graph {
 }
 
 /** Figures of a graph; batch norms count as folded, as the emitted network has them. */
-export function costFigures(graph: Graph, options: Pick<ResolvedOptions, "profile" | "channelMultiple">): Omit<Figures, "accuracy"> {
+export function costFigures(
+  graph: Graph,
+  options: Pick<ResolvedOptions, "profile" | "channelMultiple">,
+): Omit<Figures, "accuracy"> {
   const folded = foldedGraph(graph);
   const cost = graphCost(folded);
   return {

@@ -21,7 +21,9 @@ export interface Engine {
 }
 
 /** The built-in engine: our own executors and training loop. */
-export function hostEngine(options: { executor?: "wasm" | "reference"; threads?: number; fast?: boolean } = {}): Engine {
+export function hostEngine(
+  options: { executor?: "wasm" | "reference"; threads?: number; fast?: boolean } = {},
+): Engine {
   const { executor = "wasm", threads, fast } = options;
   const common = { ...(threads !== undefined && { threads }), ...(fast !== undefined && { fast }) };
   return {

@@ -83,7 +83,8 @@ export async function planIteration(
     profile: options.profile,
     originalChannels: context.originalChannels,
   };
-  const sensitivity = options.compareGroups === "output" ? await measureSensitivity(graph, scored, flow, planning, context) : undefined;
+  const sensitivity =
+    options.compareGroups === "output" ? await measureSensitivity(graph, scored, flow, planning, context) : undefined;
   const plan = planCut(graph, scored, count, { ...planning, ...(sensitivity && { sensitivity }) });
   return { plan, flow, rho: share(schedule, step.t) };
 }
@@ -113,7 +114,11 @@ export async function filterStep(state: PruneState, context: PruneContext): Prom
 
   const before = await context.load(current(state));
   const seed = context.seedOf(state, "filters");
-  const { plan, flow, rho } = await planIteration(before, context, { rho0, t: Math.min(t, options.iterations - 1), seed });
+  const { plan, flow, rho } = await planIteration(before, context, {
+    rho0,
+    t: Math.min(t, options.iterations - 1),
+    seed,
+  });
   if (plan.removed === 0) return end("no group has channels left above its floor that would save time");
 
   const plain = cutAtoms(compensate(before, plan.cuts, flow), plan.cuts);

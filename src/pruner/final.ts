@@ -10,7 +10,13 @@ function nextCandidate(state: PruneState, context: PruneContext): Snapshot | nul
   if (!last) return current(state).step > 0 ? current(state) : null;
   if (state.tries.length >= context.options.finalAttempts) return null;
   const tried = state.accepted.find((s) => s.step === last.of)!;
-  const rung = stepBack(state.accepted, tried, last.figures.accuracy ?? 0, state.dense.accuracy ?? 0, context.options.maxDrop);
+  const rung = stepBack(
+    state.accepted,
+    tried,
+    last.figures.accuracy ?? 0,
+    state.dense.accuracy ?? 0,
+    context.options.maxDrop,
+  );
   return rung ? state.accepted.find((s) => s.step === rung.step)! : null;
 }
 

@@ -16,7 +16,10 @@ export interface ScoredUnit {
 }
 
 /** Removable units, lowest flow first; ties by name. */
-export async function rankUnits(graph: Graph, context: PruneContext): Promise<{ ranked: ScoredUnit[]; scale: (u: Unit) => number }> {
+export async function rankUnits(
+  graph: Graph,
+  context: PruneContext,
+): Promise<{ ranked: ScoredUnit[]; scale: (u: Unit) => number }> {
   const units = removableUnits(graph);
   const executor = context.engine.open(graph);
   try {
@@ -63,7 +66,8 @@ export async function layerStep(state: PruneState, context: PruneContext): Promi
   const { ranked, scale } = await rankUnits(before, context);
   const candidates = ranked.filter((r) => !essential.includes(r.unit.name));
   const first = candidates[0];
-  if (!first) return end(ranked.length === 0 ? "there is no unit that shapes allow to remove" : "every unit left is essential");
+  if (!first)
+    return end(ranked.length === 0 ? "there is no unit that shapes allow to remove" : "every unit left is essential");
   const { unit, score } = first;
 
   const without = removeUnit(before, unit);

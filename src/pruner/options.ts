@@ -74,7 +74,12 @@ export function resolveOptions(options: PruneOptions): ResolvedOptions {
   };
   check(all.maxDrop >= 0 && all.maxDrop <= 100, "max-drop", "between 0 and 100 points", all.maxDrop);
   check(Number.isInteger(all.seed) && all.seed >= 0, "seed", "a whole number of at least 0", all.seed);
-  check(Number.isInteger(all.iterations) && all.iterations >= 0, "iterations", "a whole number of at least 0", all.iterations);
+  check(
+    Number.isInteger(all.iterations) && all.iterations >= 0,
+    "iterations",
+    "a whole number of at least 0",
+    all.iterations,
+  );
   check(all.rho0 > 0 && all.rho0 < 1, "rho0", "between 0 and 1", all.rho0);
   getCriterion(all.criterion);
   check(NORMALISERS.includes(all.normaliser), "normaliser", `one of ${NORMALISERS.join(", ")}`, all.normaliser);

@@ -100,7 +100,8 @@ function cellsOf(graph: Graph, scored: readonly GroupScores[], options: PlanOpti
       const free = atoms.filter((a) => group.atoms[a]!.frozen === null && !Number.isNaN(scores[a]!));
       const order = free.sort((a, b) => scores[a]! - scores[b]! || a - b);
       const step = Math.max(1, Math.ceil(options.channelMultiple / perAtom));
-      const original = Math.max(...layers.map((l) => options.originalChannels.get(l) ?? 0), atoms.length * perAtom) / perAtom;
+      const original =
+        Math.max(...layers.map((l) => options.originalChannels.get(l) ?? 0), atoms.length * perAtom) / perAtom;
       const floor = Math.max(step, Math.ceil((options.minShare * original) / step) * step);
       cells.push({ group, scores, dead, layers, order, width: atoms.length, step, floor });
     }

@@ -32,7 +32,12 @@ export function layersToNormalise(graph: Graph): Producer[] {
  *    the factor over. The relative size of an update, lr / ‖W‖², is then the same in every layer of every network,
  *    whatever the range of the input (bytes, unit interval, standardised), and one default learning rate fits.
  */
-export async function prepareForRecovery(graph: Graph, executor: Executor, calibration: Split, samples: number): Promise<Graph> {
+export async function prepareForRecovery(
+  graph: Graph,
+  executor: Executor,
+  calibration: Split,
+  samples: number,
+): Promise<Graph> {
   const targets = layersToNormalise(graph);
   let prepared = graph;
   if (targets.length > 0) {

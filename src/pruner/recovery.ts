@@ -88,7 +88,8 @@ export function matchedTensors(before: Graph, after: Graph, unit: Unit): [string
   const add = (student: string, teacher: string): void => {
     const s = after.tensors.get(student);
     const t = before.tensors.get(teacher);
-    if (s && t && s.data === undefined && !view.isOutput(teacher) && !pairs.some(([, p]) => p === teacher)) pairs.push([student, teacher]);
+    if (s && t && s.data === undefined && !view.isOutput(teacher) && !pairs.some(([, p]) => p === teacher))
+      pairs.push([student, teacher]);
   };
   for (const reader of view.consumers(unit.output)) for (const out of reader.outputs) add(out, out);
   return pairs;
@@ -107,13 +108,15 @@ export function neighbours(before: Graph, after: Graph, unit: Unit): Set<string>
     const node = view.producer(tensor);
     if (!node || depth > 4) return;
     take(node);
-    if (!hasWeights(tensor) || node.op === "batch_norm") for (const t of node.inputs) if (!view.isConstant(t)) back(t, depth + 1);
+    if (!hasWeights(tensor) || node.op === "batch_norm")
+      for (const t of node.inputs) if (!view.isConstant(t)) back(t, depth + 1);
   };
   const forward = (tensor: string, depth: number): void => {
     for (const node of view.consumers(tensor)) {
       take(node);
       const weighted = node.inputs.some(view.isConstant);
-      if (depth < 4 && (!weighted || view.consumers(node.outputs[0]!)[0]?.op === "batch_norm")) forward(node.outputs[0]!, depth + 1);
+      if (depth < 4 && (!weighted || view.consumers(node.outputs[0]!)[0]?.op === "batch_norm"))
+        forward(node.outputs[0]!, depth + 1);
     }
   };
   back(unit.replacement, 0);

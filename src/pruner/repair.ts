@@ -44,7 +44,12 @@ export async function repairLayers(
 
   const record = inputOf(before, data, 0, samples);
   const original = engine.open(before);
-  const targets = await original.observe(record, layers.map((p) => p.raw)).finally(() => original.close());
+  const targets = await original
+    .observe(
+      record,
+      layers.map((p) => p.raw),
+    )
+    .finally(() => original.close());
   let graph = after;
   for (const p of layers) {
     const executor = engine.open(graph);
@@ -60,7 +65,10 @@ const isMixing = ({ node }: Producer): boolean =>
 
 /** Products for one output value. */
 function depthOf(graph: Graph, p: Producer): number {
-  return graph.tensors.get(p.weight)!.type.shape.slice(0, -1).reduce((a, d) => a * d, 1);
+  return graph.tensors
+    .get(p.weight)!
+    .type.shape.slice(0, -1)
+    .reduce((a, d) => a * d, 1);
 }
 
 /** Removed indices of the last axis of each activation. */
@@ -130,7 +138,10 @@ function repairLayer(graph: Graph, p: Producer, x: Values, y: Values, kept: read
   const values = new Map<string, TensorData>([[p.weight, w.map((v, i) => v + change[i]!)]]);
   const shift = (name: string, sign: number): void => {
     const old = graph.tensors.get(name)!.data as Float32Array;
-    values.set(name, old.map((v, o) => v + sign * change[depth * p.channels + o]!));
+    values.set(
+      name,
+      old.map((v, o) => v + sign * change[depth * p.channels + o]!),
+    );
   };
   if (p.bias) shift(p.bias, 1);
   else if (p.norm) shift(p.norm.inputs[3]!, -1);

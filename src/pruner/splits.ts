@@ -9,7 +9,11 @@ export function subset(split: Split, indices: Int32Array, name = split.name): Sp
     shape: split.shape,
     labels: split.labels ? Int32Array.from(indices, (i) => split.labels![i]!) : null,
     classes: split.classes,
-    read: (list, out) => split.read(Int32Array.from(list, (i) => indices[i]!), out),
+    read: (list, out) =>
+      split.read(
+        Int32Array.from(list, (i) => indices[i]!),
+        out,
+      ),
   };
 }
 

@@ -11,7 +11,12 @@ import type { Split } from "../../src/model/dataset.js";
 import { Net } from "../support/networks.js";
 import { flowOf, noise, splitOf } from "./support.js";
 
-async function scores(graph: Graph, data: Split, criterion = "divergence", normaliser?: Normaliser): Promise<number[][]> {
+async function scores(
+  graph: Graph,
+  data: Split,
+  criterion = "divergence",
+  normaliser?: Normaliser,
+): Promise<number[][]> {
   const flow = await flowOf(graph, data);
   const all = scoreProducers(graph, producersOf(graph), getCriterion(criterion), {
     flow,
@@ -26,11 +31,15 @@ function twoFilters(w: [number, number], bias: [number, number], relu: boolean):
   const b = new GraphBuilder("two");
   const x = b.input("x", { dtype: "f32", shape: [1, 2, 2, 1], batchAxis: 0 });
   const conv = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1 };
-  const y = b.node("conv2d", [
-    x,
-    b.constant("w", "f32", [1, 1, 1, 2], Float32Array.from(w)),
-    b.constant("b", "f32", [2], Float32Array.from(bias)),
-  ], conv)[0]!;
+  const y = b.node(
+    "conv2d",
+    [
+      x,
+      b.constant("w", "f32", [1, 1, 1, 2], Float32Array.from(w)),
+      b.constant("b", "f32", [2], Float32Array.from(bias)),
+    ],
+    conv,
+  )[0]!;
   b.output(relu ? b.node("relu", [y])[0]! : y, "y");
   return b.build();
 }
@@ -48,7 +57,10 @@ describe("scores by hand", () => {
       [3, 1, -1, 1, 0, 1, 4, 1],
       [0, -1, 0, 2, 0, 2, 0, -1],
     ];
-    const data = splitOf(raw.map((s) => s.map((v, i) => v / (i % 2 === 0 ? 2 : 3))), [2, 2, 2]);
+    const data = splitOf(
+      raw.map((s) => s.map((v, i) => v / (i % 2 === 0 ? 2 : 3))),
+      [2, 2, 2],
+    );
     const [s] = await scores(b.build(), data, "faithful");
     expect(s![0]).toBeCloseTo(0.625, 6);
     expect(s![1]).toBeCloseTo(0.90533, 5);
@@ -79,13 +91,31 @@ describe("scores by hand", () => {
     const x = b.input("x", { dtype: "f32", shape: [1, 2], batchAxis: 0 });
     const w = b.constant("w", "f32", [2, 2], Float32Array.of(3, 1, 4, 0));
     b.output(b.node("dense", [x, w])[0]!, "y");
-    const [s] = await scores(b.build(), splitOf([[1, 1], [-1, 2]], [2]));
+    const [s] = await scores(
+      b.build(),
+      splitOf(
+        [
+          [1, 1],
+          [-1, 2],
+        ],
+        [2],
+      ),
+    );
     // Column 0 is (3, 4): outputs 7 and 5, norm 5. Column 1 is (1, 0): outputs 1 and -1, norm 1.
     expect(s).toEqual([(6 * 5) / 2, (1 * 1) / 2]);
   });
 
   test("the mean is over samples of norms, not the norm of everything", async () => {
-    const [s] = await scores(twoFilters([1, 1], [0, 0], false), splitOf([[3, 0, 0, 0], [0, 0, 0, 5]], [2, 2, 1]));
+    const [s] = await scores(
+      twoFilters([1, 1], [0, 0], false),
+      splitOf(
+        [
+          [3, 0, 0, 0],
+          [0, 0, 0, 5],
+        ],
+        [2, 2, 1],
+      ),
+    );
     expect(s![0]).toBeCloseTo(4 / 8, 10);
   });
 
@@ -109,10 +139,21 @@ function normed(scale: number, padded = true): Graph {
   const p = padded ? 1 : 0;
   const y = net.op("conv2d", [x, w], { strides: [1, 1], dilations: [1, 1], pads: [p, p, p, p], groups: 1 });
   const vector = (name: string, f: (i: number) => number): string =>
-    c.constant(name, "f32", [6], Float32Array.from({ length: 6 }, (_, i) => f(i)));
+    c.constant(
+      name,
+      "f32",
+      [6],
+      Float32Array.from({ length: 6 }, (_, i) => f(i)),
+    );
   const z = net.op(
     "batch_norm",
-    [y, vector("gamma", (i) => (i + 1) / scale), vector("beta", (i) => i - 2), vector("mean", (i) => scale * i), vector("var", () => 1)],
+    [
+      y,
+      vector("gamma", (i) => (i + 1) / scale),
+      vector("beta", (i) => i - 2),
+      vector("mean", (i) => scale * i),
+      vector("var", () => 1),
+    ],
     { epsilon: 0 },
   );
   return net.build(net.dense(net.globalMean(net.relu(z)), 3));
@@ -152,7 +193,9 @@ describe("groups", () => {
 
   test("the group mean normaliser makes the mean of every group 1", async () => {
     const net = new Net(new Random(3));
-    const graph = net.build(net.dense(net.globalMean(net.relu(net.conv(net.relu(net.conv(net.input([4, 4, 3]), 8)), 6))), 2));
+    const graph = net.build(
+      net.dense(net.globalMean(net.relu(net.conv(net.relu(net.conv(net.input([4, 4, 3]), 8)), 6))), 2),
+    );
     const flow = await flowOf(graph, noise(4, [4, 4, 3]));
     for (const g of scoreGroups(graph, analyzeCoupling(graph).groups, getCriterion("l1"), { flow, seed: 1 })) {
       const free = [...g.scores].filter((v) => !Number.isNaN(v));
@@ -171,6 +214,8 @@ describe("groups", () => {
   });
 
   test("an unknown criterion names those that exist", () => {
-    expect(() => getCriterion("taste")).toThrowError(expect.objectContaining({ code: "E_CRITERION", hint: expect.stringContaining("divergence") }));
+    expect(() => getCriterion("taste")).toThrowError(
+      expect.objectContaining({ code: "E_CRITERION", hint: expect.stringContaining("divergence") }),
+    );
   });
 });

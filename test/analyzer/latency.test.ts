@@ -5,7 +5,8 @@ import { deviceProfile, target } from "../../src/model/device-profile.js";
 import { Random } from "../../src/model/random.js";
 import { Net } from "../support/networks.js";
 
-const read = (path: string): unknown => JSON.parse(readFileSync(new URL(`../../targets/${path}`, import.meta.url), "utf8"));
+const read = (path: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../../targets/${path}`, import.meta.url), "utf8"));
 const profile = deviceProfile.parse(read("devices/node-generic.json"));
 
 test("the committed target and profile fit their schemas, and the target names the profile", () => {
@@ -13,7 +14,14 @@ test("the committed target and profile fit their schemas, and the target names t
 });
 
 test("throughput: grid points exactly, halfway on a logarithmic scale between them, constant outside", () => {
-  const table = { k: [16, 64], n: [4, 16], gmacs: [[1, 3], [2, 6]] };
+  const table = {
+    k: [16, 64],
+    n: [4, 16],
+    gmacs: [
+      [1, 3],
+      [2, 6],
+    ],
+  };
   expect(throughput(table, 16, 16)).toBe(3);
   expect(throughput(table, 32, 4)).toBe(1.5);
   expect(throughput(table, 32, 8)).toBe(3);

@@ -6,7 +6,11 @@ import { Random } from "../../src/model/random.js";
 import { sizeOf, type Graph } from "../../src/model/types.js";
 
 /** A split that holds the given samples. */
-export function splitOf(samples: readonly (readonly number[])[], shape: readonly number[], labels?: readonly number[]): Split {
+export function splitOf(
+  samples: readonly (readonly number[])[],
+  shape: readonly number[],
+  labels?: readonly number[],
+): Split {
   const size = sizeOf(shape);
   return {
     name: "test",

@@ -18,7 +18,11 @@ describe("removable units", () => {
     const graph = net.build(net.dense(net.globalMean(net.relu(sum)), 2));
     const [unit, ...rest] = removableUnits(graph).filter((u) => u.kind === "branch");
     expect(rest).toEqual([]);
-    expect(unit).toMatchObject({ output: sum, replacement: stem, macs: macs(net, stem, 4, 3) + macs(net, inner, 8, 3) });
+    expect(unit).toMatchObject({
+      output: sum,
+      replacement: stem,
+      macs: macs(net, stem, 4, 3) + macs(net, inner, 8, 3),
+    });
     expect(unit!.nodes).toHaveLength(4);
   });
 

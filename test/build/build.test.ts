@@ -40,7 +40,14 @@ describe("a whole build", () => {
   test("leaves a package that can be imported, and nothing beside it but the run folder", async () => {
     expect(readdirSync(root).sort()).toEqual([".idap-run-one", "bars.onnx", "data", "one"]);
     const files = readdirSync(path.join(root, "one"));
-    for (const f of ["model.onnx", "model.simd.wasm", "weights.bin", "passport.json", "measurements.json", "report.html"]) {
+    for (const f of [
+      "model.onnx",
+      "model.simd.wasm",
+      "weights.bin",
+      "passport.json",
+      "measurements.json",
+      "report.html",
+    ]) {
       expect(files).toContain(f);
     }
     const glue = (await import(pathToFileURL(path.join(root, "one", "node.js")).href)) as {
@@ -63,7 +70,8 @@ describe("a whole build", () => {
   }, 120_000);
 
   test("progress never goes back, and ends at 1", () => {
-    for (let i = 1; i < seen.length; i++) expect(seen[i]!.fraction).toBeGreaterThanOrEqual(seen[i - 1]!.fraction - 1e-12);
+    for (let i = 1; i < seen.length; i++)
+      expect(seen[i]!.fraction).toBeGreaterThanOrEqual(seen[i - 1]!.fraction - 1e-12);
     expect(seen.at(-1)).toMatchObject({ fraction: 1, etaSeconds: 0 });
   });
 });
@@ -98,7 +106,7 @@ describe("wrong input leaves nothing behind", () => {
     ["negative limit", { pruning: { maxDrop: -1 } }, "E_OPTION"],
     ["unknown criterion", { pruning: { criterion: "taste" } }, "E_CRITERION"],
   ])("%s", async (_name, wrong, code) => {
-    await expect(build({ ...quickBuild(project, out), ...wrong } as never)).rejects.toMatchObject({ code });
+    await expect(build({ ...quickBuild(project, out), ...wrong })).rejects.toMatchObject({ code });
     expect(existsSync(out)).toBe(false);
     expect(readdirSync(root).filter((f) => f.includes("wrong"))).toEqual([]);
   });

@@ -34,23 +34,31 @@ async function child(options: unknown, kill: (output: string) => boolean): Promi
     output += d.toString();
     if (kill(output)) process_.kill("SIGKILL");
   });
-  const [code, signal] = await new Promise<[number | null, string | null]>((r) => process_.on("close", (c, s) => r([c, s])));
+  const [code, signal] = await new Promise<[number | null, string | null]>((r) =>
+    process_.on("close", (c, s) => r([c, s])),
+  );
   if (signal === "SIGKILL") return "killed";
   if (code !== 0) throw new Error(errors);
   return "done";
 }
 
-test.skipIf(!existsSync(library) && !requireAll)("SIGKILL in the middle of an iteration, then --resume: the same bytes", async () => {
-  const project = await writeTinyProject(root);
-  const options = (name: string) => quickBuild(project, path.join(root, name, "net"), { measure: false });
-  expect(await child(options("whole"), () => false)).toBe("done");
+test.skipIf(!existsSync(library) && !requireAll)(
+  "SIGKILL in the middle of an iteration, then --resume: the same bytes",
+  async () => {
+    const project = await writeTinyProject(root);
+    const options = (name: string) => quickBuild(project, path.join(root, name, "net"), { measure: false });
+    expect(await child(options("whole"), () => false)).toBe("done");
 
-  // Killed while the second iteration trains: one step is on disk, the next is half done.
-  const killed = await child(options("killed"), (out) => (out.match(/iteration 2: .*\n/g)?.length ?? 0) >= 2);
-  expect(killed).toBe("killed");
-  const state = JSON.parse(readFileSync(path.join(root, "killed/.idap-run-net/state.json"), "utf8")) as { ledger: unknown[] };
-  expect(state.ledger).toHaveLength(1);
-  await sleep(50);
-  expect(await child({ ...options("killed"), resume: true }, () => false)).toBe("done");
-  expect(filesOf(path.join(root, "killed/net"))).toEqual(filesOf(path.join(root, "whole/net")));
-}, 120_000);
+    // Killed while the second iteration trains: one step is on disk, the next is half done.
+    const killed = await child(options("killed"), (out) => (out.match(/iteration 2: .*\n/g)?.length ?? 0) >= 2);
+    expect(killed).toBe("killed");
+    const state = JSON.parse(readFileSync(path.join(root, "killed/.idap-run-net/state.json"), "utf8")) as {
+      ledger: unknown[];
+    };
+    expect(state.ledger).toHaveLength(1);
+    await sleep(50);
+    expect(await child({ ...options("killed"), resume: true }, () => false)).toBe("done");
+    expect(filesOf(path.join(root, "killed/net"))).toEqual(filesOf(path.join(root, "whole/net")));
+  },
+  120_000,
+);

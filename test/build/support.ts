@@ -22,7 +22,10 @@ function npy(descr: "<f4" | "<i4", shape: readonly number[], values: Float32Arra
 function writeSplit(folder: string, part: string, split: Split): void {
   const size = sizeOf(split.shape);
   const values = new Float32Array(split.count * size);
-  split.read(Int32Array.from({ length: split.count }, (_, i) => i), values);
+  split.read(
+    Int32Array.from({ length: split.count }, (_, i) => i),
+    values,
+  );
   writeFileSync(path.join(folder, `x_${part}.npy`), npy("<f4", [split.count, ...split.shape], values));
   writeFileSync(path.join(folder, `y_${part}.npy`), npy("<i4", [split.count], split.labels!));
 }
@@ -39,9 +42,22 @@ export async function writeTinyProject(folder: string): Promise<{ model: string;
 }
 
 /** Options of a build that takes seconds. */
-export function quickBuild(project: { model: string; data: string }, out: string, more: Partial<BuildOptions> = {}): BuildOptions {
+export function quickBuild(
+  project: { model: string; data: string },
+  out: string,
+  more: Partial<BuildOptions> = {},
+): BuildOptions {
   const { seed, profile: _profile, channelMultiple: _multiple, ...pruning } = quick;
-  return { ...project, out, seed, load: { validationFraction: 0.25, calibrationCount: 128 }, pruning, threads: 1, runs: 20, ...more };
+  return {
+    ...project,
+    out,
+    seed,
+    load: { validationFraction: 0.25, calibrationCount: 128 },
+    pruning,
+    threads: 1,
+    runs: 20,
+    ...more,
+  };
 }
 
 /** Every file below a folder with its bytes, except those that may differ between equal builds. */

@@ -20,11 +20,19 @@ function constantFilter(graph: Graph, node: string, channel: number, b: number):
   const biases = Float32Array.from(graph.tensors.get(bias)!.data as Float32Array);
   for (let i = channel; i < weights.length; i += biases.length) weights[i] = 0;
   biases[channel] = b;
-  return withConstants(graph, new Map([[w, weights], [bias, biases]]));
+  return withConstants(
+    graph,
+    new Map([
+      [w, weights],
+      [bias, biases],
+    ]),
+  );
 }
 
 async function cutWithCompensation(graph: Graph, cuts: GroupCut[]): Promise<Graph> {
-  const flow = await measureFlow(graph, new ReferenceExecutor(graph), noise(4, [6, 6, 3]), { tensors: compensatedTensors(graph) });
+  const flow = await measureFlow(graph, new ReferenceExecutor(graph), noise(4, [6, 6, 3]), {
+    tensors: compensatedTensors(graph),
+  });
   return cutAtoms(compensate(graph, cuts, flow), cuts);
 }
 

@@ -6,8 +6,13 @@ import { profile } from "./support.js";
 const base = { seed: 0, profile, channelMultiple: 4 };
 
 test("defaults fill what is not given; undefined is not given", () => {
-  const options = resolveOptions({ ...base, rho0: 0.2, alpha: undefined as never });
-  expect(options).toMatchObject({ rho0: 0.2, alpha: PRUNE_DEFAULTS.alpha, maxDrop: PRUNE_DEFAULTS.maxDrop, oneShot: false });
+  const options = resolveOptions({ ...base, rho0: 0.2, alpha: undefined });
+  expect(options).toMatchObject({
+    rho0: 0.2,
+    alpha: PRUNE_DEFAULTS.alpha,
+    maxDrop: PRUNE_DEFAULTS.maxDrop,
+    oneShot: false,
+  });
 });
 
 test.each([

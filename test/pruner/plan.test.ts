@@ -45,7 +45,12 @@ describe("plan of one iteration", () => {
   test("keeps at least one tile and a tenth of the original width", () => {
     const graph = chain(48, 8);
     const all = planCut(graph, scored(graph), 1e6, optionsFor(graph, { minShare: 0.25 }));
-    expect(all.ledger.map((c) => c.width)).toEqual(expect.arrayContaining([[48, 12], [8, 4]]));
+    expect(all.ledger.map((c) => c.width)).toEqual(
+      expect.arrayContaining([
+        [48, 12],
+        [8, 4],
+      ]),
+    );
     const again = cutAtoms(graph, all.cuts);
     // The floor refers to the dense network: nothing more can go although 12 and 4 are far above a quarter of 12 and 4.
     expect(planCut(again, scored(again), 1e6, optionsFor(graph, { minShare: 0.25 })).removed).toBe(0);
@@ -63,7 +68,11 @@ describe("plan of one iteration", () => {
     const plan = planCut(graph, scores, 4, optionsFor(graph));
     const [cut] = plan.ledger;
     const group = scores.find((s) => s.group.id === cut!.group)!;
-    const lowest = [...group.scores].map((s, i) => [s, i] as const).sort((a, b) => a[0] - b[0]).slice(0, 4).map(([, i]) => i);
+    const lowest = [...group.scores]
+      .map((s, i) => [s, i] as const)
+      .sort((a, b) => a[0] - b[0])
+      .slice(0, 4)
+      .map(([, i]) => i);
     expect(new Set(cut!.channels)).toEqual(new Set(lowest));
     expect(cut!.scores).toEqual(cut!.channels.map((c) => group.scores[c]));
     expect(cut!.ranks).toEqual([1]);

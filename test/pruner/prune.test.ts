@@ -36,7 +36,7 @@ describe("a whole run on a small network", () => {
     const finals = result.ledger.filter((e): e is FinalEntry => e.stage === "final");
     expect(filters.length).toBeGreaterThan(0);
     expect(layers.length).toBeGreaterThan(0);
-    expect(finals.at(-1)!.accepted).toBe(true);
+    expect(finals.at(-1).accepted).toBe(true);
     for (const { cuts } of filters)
       for (const c of cuts) {
         expect(c.width[0] - c.width[1]).toBe(c.channels.length);
@@ -63,8 +63,8 @@ describe("a whole run on a small network", () => {
     const result = await run({ target: { macs: 0.85 }, maxDrop: 50, iterations: 6 });
     expect(result.state.ends.filters).toContain("85 %");
     const filters = result.ledger.filter((e) => e.stage === "filters");
-    expect(filters.at(-1)!.before.macs).toBeGreaterThan(0.85 * result.dense.macs);
-    expect(filters.at(-1)!.after.macs).toBeLessThanOrEqual(0.85 * result.dense.macs);
+    expect(filters.at(-1).before.macs).toBeGreaterThan(0.85 * result.dense.macs);
+    expect(filters.at(-1).after.macs).toBeLessThanOrEqual(0.85 * result.dense.macs);
   });
 
   test("one-shot: no gradients, and still inside the limit or refused", async () => {
@@ -77,7 +77,12 @@ describe("a whole run on a small network", () => {
     const blind = { ...data, train: { ...data.train, labels: null }, validation: { ...data.validation, labels: null } };
     const { prune } = await import("../../src/pruner/prune.js");
     const { quick } = await import("./tiny.js");
-    const result = await prune(await denseNetwork(), { ...blind }, { ...quick, maxDrop: 10 }, { engine, store: memoryStore() });
+    const result = await prune(
+      await denseNetwork(),
+      { ...blind },
+      { ...quick, maxDrop: 10 },
+      { engine, store: memoryStore() },
+    );
     expect(result.metric).toBe("agreement");
     expect(result.dense.accuracy).toBe(1);
   });
@@ -106,7 +111,14 @@ describe("roll-back", () => {
 describe("the final check", () => {
   test("outside the limit it steps back to a bigger accepted network", async () => {
     // Stage 1 may go far beyond the limit, and the final fine-tuning has no gradients to make up for it.
-    const result = await run({ oneShot: true, maxDrop: 2, filterShare: 20, rho0: 0.25, iterations: 3, finalAttempts: 5 });
+    const result = await run({
+      oneShot: true,
+      maxDrop: 2,
+      filterShare: 20,
+      rho0: 0.25,
+      iterations: 3,
+      finalAttempts: 5,
+    });
     const { tries, accepted } = result.state;
     expect(accepted.length).toBeGreaterThan(2);
     expect(tries.length).toBeGreaterThan(1);

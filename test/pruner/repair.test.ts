@@ -20,7 +20,13 @@ function twins(graph: Graph, node: string, from: number, to: number): Graph {
   const bias = Float32Array.from(graph.tensors.get(b)!.data as Float32Array);
   for (let i = 0; i < weights.length; i += bias.length) weights[i + to] = weights[i + from]!;
   bias[to] = bias[from]!;
-  return withConstants(graph, new Map([[w, weights], [b, bias]]));
+  return withConstants(
+    graph,
+    new Map([
+      [w, weights],
+      [b, bias],
+    ]),
+  );
 }
 
 const distance = (a: Record<string, number[]>, b: Record<string, number[]>): number =>
@@ -33,7 +39,10 @@ describe("least squares", () => {
     const equations = new NormalEquations(4, 2);
     for (let r = 0; r < 40; r++) {
       const a = Float64Array.from({ length: 4 }, () => random.normal());
-      equations.add(a, Float64Array.from({ length: 2 }, (_, o) => a.reduce((s, v, k) => s + v * truth[k * 2 + o]!, 0)));
+      equations.add(
+        a,
+        Float64Array.from({ length: 2 }, (_, o) => a.reduce((s, v, k) => s + v * truth[k * 2 + o]!, 0)),
+      );
     }
     equations.solve(0).forEach((v, i) => expect(v).toBeCloseTo(truth[i]!, 9));
   });
@@ -48,18 +57,29 @@ describe("least squares", () => {
 });
 
 describe("repair after a cut", () => {
-  test.each([3, 1])("a channel with a twin is no loss: the consumer (%i x %i) takes its weights over", async (kernel) => {
-    const net = new Net(new Random(8));
-    const relu = net.relu(net.conv(net.input([6, 6, 3]), 6));
-    const graph = twins(net.build(net.dense(net.globalMean(net.relu(net.conv(relu, 5, kernel))), 3)), "conv2d_0", 1, 4);
-    const cuts = [{ group: groupOf(graph, relu, -1), atoms: [4] }];
-    const cut = cutAtoms(graph, cuts);
-    const before = distance(await outputsOf(cut), await outputsOf(graph));
-    const after = distance(await outputsOf(await repairLayers(graph, cut, cuts, engine, data, { seed: 1 })), await outputsOf(graph));
-    expect(before).toBeGreaterThan(0.05);
-    // What is left is the ridge's pull, a thousandth, and what the layers behind see of it.
-    expect(after).toBeLessThan(0.02 * before + 2e-3);
-  });
+  test.each([3, 1])(
+    "a channel with a twin is no loss: the consumer (%i x %i) takes its weights over",
+    async (kernel) => {
+      const net = new Net(new Random(8));
+      const relu = net.relu(net.conv(net.input([6, 6, 3]), 6));
+      const graph = twins(
+        net.build(net.dense(net.globalMean(net.relu(net.conv(relu, 5, kernel))), 3)),
+        "conv2d_0",
+        1,
+        4,
+      );
+      const cuts = [{ group: groupOf(graph, relu, -1), atoms: [4] }];
+      const cut = cutAtoms(graph, cuts);
+      const before = distance(await outputsOf(cut), await outputsOf(graph));
+      const after = distance(
+        await outputsOf(await repairLayers(graph, cut, cuts, engine, data, { seed: 1 })),
+        await outputsOf(graph),
+      );
+      expect(before).toBeGreaterThan(0.05);
+      // What is left is the ridge's pull, a thousandth, and what the layers behind see of it.
+      expect(after).toBeLessThan(0.02 * before + 2e-3);
+    },
+  );
 
   test("through a batch norm, a stride and a fully connected layer as well", async () => {
     const net = new Net(new Random(9));

@@ -19,7 +19,12 @@ function bars(count: number, seed: number): Split {
   const labels: number[] = [];
   for (let s = 0; s < count; s++) {
     const label = s % 4;
-    const [dy, dx] = [[0, 1], [1, 0], [1, 1], [1, -1]][label]!;
+    const [dy, dx] = [
+      [0, 1],
+      [1, 0],
+      [1, 1],
+      [1, -1],
+    ][label]!;
     const image = Array.from({ length: SIDE * SIDE }, () => 0.4 * random.normal());
     const y = 1 + random.int(SIDE - 4);
     const x = label === 3 ? 4 + random.int(SIDE - 5) : 1 + random.int(SIDE - 4);
