@@ -11,7 +11,9 @@ const target = new URL("assembly/kernels/tiles.ts", root);
 const text = genericTilesFile();
 if (process.argv.includes("--check")) {
   if (readFileSync(target, "utf8") !== text) {
-    console.error("assembly/kernels/tiles.ts is not what src/kernels/tile-source.ts generates: run node scripts/generate-tiles.mjs");
+    console.error(
+      "assembly/kernels/tiles.ts is not what src/kernels/tile-source.ts generates: run node scripts/generate-tiles.mjs",
+    );
     process.exit(1);
   }
 } else {

@@ -19,9 +19,7 @@ export interface NdArray {
  * How far an f32 evaluation may be from the exact result.
  * `exact`: moves or selects values; `roundings(n)`: relative to sum |terms|, n roundings of 2^-24 each.
  */
-export type Tolerance =
-  | { readonly kind: "exact" }
-  | { readonly kind: "roundings"; readonly count: number };
+export type Tolerance = { readonly kind: "exact" } | { readonly kind: "roundings"; readonly count: number };
 
 /** What a gradient rule sees: names in, names out; it adds nodes through the builder. */
 export interface VjpContext<A> {

@@ -26,6 +26,7 @@ function typeErrors(file: string): string[] {
 test("the README's use of the library has the types of the built package", () => {
   const readme = readFileSync(path.join(root, "README.md"), "utf8");
   const code = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, c]) => c!).find((c) => c.includes(`from "idap"`))!;
+  writeFileSync(path.join(folder, "package.json"), `{ "type": "module" }`);
   mkdirSync(path.join(folder, "node_modules"));
   symlinkSync(root, path.join(folder, "node_modules/idap"), "dir");
   const file = path.join(folder, "library.ts");

@@ -49,7 +49,7 @@ describe("report", () => {
     const page = renderReport(attack(fullReport));
     checkMarkup(page);
     expect(page).not.toContain("<script");
-    expect(page).not.toMatch(/[\u0000\u0007]/);  
+    expect(page).not.toMatch(/[\u0000\u0007]/);
     expect(page).toContain("&lt;script&gt;");
   });
 
