@@ -3,7 +3,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { emit, type EmitResult, type ModuleRunner } from "../emit/index.js";
 import { onnxBytes } from "../formats/index.js";
-import { measurePackages, type Measurement } from "../measure/measure.js";
+import { measurePackages, writeMeasurements, type Measurement } from "../measure/index.js";
 import { IdapError } from "../model/errors.js";
 import type { Graph } from "../model/types.js";
 import { costFigures, foldedGraph } from "../pruner/context.js";
@@ -57,10 +57,7 @@ export async function packageStage(
     if (options.measure !== false) {
       meter.begin("measuring", 0.02);
       measured = await measurePackages(dense ? [denseDir, packageDir] : [packageDir], { runs: options.runs ?? 200 });
-      await writeFile(
-        path.join(packageDir, "measurements.json"),
-        `${JSON.stringify(measurementsOf(measured), null, 2)}\n`,
-      );
+      writeMeasurements(packageDir, measured);
     }
     const result = summary({
       paths,
@@ -126,12 +123,6 @@ async function certifiedEmit(
     throw new Error(`internal: the emitted module differs from the host by ${maxError} (relative)`);
   }
   return { emitted, module: module!, maxError };
-}
-
-/** What goes into measurements.json: names instead of folders, which are temporary. */
-function measurementsOf(measured: readonly Measurement[]): unknown {
-  const packages = measured.map((m) => ({ ...m, dir: undefined }));
-  return { measuredAt: new Date().toISOString(), packages };
 }
 
 /** The only look at the test split. */

@@ -10,9 +10,9 @@ export const MEASUREMENTS_FILE = "measurements.json";
  * Directories are left out: a package that is moved must not carry the paths of the machine that built it.
  */
 export function writeMeasurements(dir: string, measurements: readonly Measurement[], at: Date = new Date()): void {
-  const entries = measurements.map(({ dir: _dir, ...rest }) => rest);
+  const packages = measurements.map(({ dir: _dir, ...rest }) => rest);
   const file = path.join(dir, MEASUREMENTS_FILE);
   const temporary = `${file}.tmp`;
-  writeFileSync(temporary, `${JSON.stringify({ measuredAt: at.toISOString(), measurements: entries }, null, 2)}\n`);
+  writeFileSync(temporary, `${JSON.stringify({ measuredAt: at.toISOString(), packages }, null, 2)}\n`);
   renameSync(temporary, file);
 }

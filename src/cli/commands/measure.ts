@@ -1,4 +1,4 @@
-import { measurePackages, type Measurement } from "../../measure/measure.js";
+import { measurePackages, writeMeasurements, type Measurement } from "../../measure/index.js";
 import { defineCommand } from "../command.js";
 import { bytes, table } from "../table.js";
 
@@ -7,7 +7,7 @@ export const measure = defineCommand(
     name: "measure",
     summary: "Time packages in this Node, against each other if there are several",
     about:
-      "Times a package that idap build wrote: loading, the first run, and the steady state with its percentiles, copies of inputs and outputs included. With --against the packages alternate run by run in one process, so that the ratio does not depend on what else the machine does.",
+      "Times a package that idap build wrote: loading, the first run, and the steady state with its percentiles, copies of inputs and outputs included, and writes the figures into the package's measurements.json. With --against the packages alternate run by run in one process, so that the ratio does not depend on what else the machine does.",
     args: [{ name: "package", summary: "the folder of a package" }],
     options: [
       {
@@ -53,6 +53,7 @@ export const measure = defineCommand(
       minMs: values.minutes * 60_000,
       ...(values.variant !== undefined && { variant: values.variant as "simd" | "relaxed" }),
     });
+    writeMeasurements(args[0]!, measured);
     return { json: { packages: measured }, text: render(measured) };
   },
 );
