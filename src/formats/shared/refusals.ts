@@ -24,6 +24,9 @@ const ADVICE: Readonly<Record<string, string>> = {
   custom: "custom operators have no public meaning; export without them",
 };
 
+/** Nodes that are named for each operator before the rest is only counted. */
+const MOST_NODES = 8;
+
 const GENERAL = "Replace these in the source network, or export only the part before them.";
 
 interface Refusal {
@@ -53,7 +56,7 @@ export class Refusals {
       groups.set(key, group);
     }
     const parts = [...groups.values()].map(
-      ({ operator, reason, nodes }) => `${operator}${reason ? ` with ${reason}` : ""} (${nodes.join(", ")})`,
+      ({ operator, reason, nodes }) => `${operator}${reason ? ` with ${reason}` : ""} (${shown(nodes)})`,
     );
     const advice = [
       ...new Set([...groups.values()].map((g) => ADVICE[keyOf(g.operator)]).filter((a) => a !== undefined)),
@@ -64,6 +67,11 @@ export class Refusals {
       [GENERAL, ...advice.map((a) => `${a[0]!.toUpperCase()}${a.slice(1)}.`)].join(" "),
     );
   }
+}
+
+function shown(nodes: readonly string[]): string {
+  const rest = nodes.length - MOST_NODES;
+  return nodes.slice(0, MOST_NODES).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }
 
 /** One key for the spellings of the formats: RESIZE_BILINEAR, ResizeBilinear, UNIDIRECTIONAL_SEQUENCE_LSTM. */

@@ -2,6 +2,7 @@ import type { GraphBuilder } from "../../model/builder.js";
 import { IdapError } from "../../model/errors.js";
 import { sizeOf, type Attrs, type Dtype, type TensorData, type TensorType } from "../../model/types.js";
 import { Budget, copyOf, floatsOf, halvesToFloats, int32sOf, int64sOf, uint16sOf } from "../shared/bytes.js";
+import { checkShape } from "../shared/check.js";
 import type { Names } from "../shared/names.js";
 import type { FlatTable } from "./flat.js";
 import type { FileOperator, FileTensor, TfliteFile } from "./file.js";
@@ -58,11 +59,18 @@ export class TfliteContext {
     this.values.set(index, tensor);
   }
 
+  /** A tensor of the file that is used, its shape checked. */
+  tensor(index: number): FileTensor {
+    const tensor = this.source.tensors[index]!;
+    checkShape(tensor.shape, `${this.source.file}: tensor "${tensor.name}"`);
+    return tensor;
+  }
+
   /** Name of the IR tensor for a tensor of the file; constants are added on first use. */
   value(index: number): string {
     const known = this.values.get(index);
     if (known !== undefined) return known;
-    const tensor = this.source.tensors[index]!;
+    const tensor = this.tensor(index);
     if (!tensor.data) {
       throw new IdapError("E_FORMAT", `${this.source.file}: tensor "${tensor.name}" is used before it is computed`);
     }
@@ -87,7 +95,7 @@ export class TfliteContext {
   /** Decoded copy of a constant of the file, of the type that `dtypeOf` gives. */
   data(index: number): TensorData {
     const { file } = this.source;
-    const tensor = this.source.tensors[index]!;
+    const tensor = this.tensor(index);
     const bytes = tensor.data!;
     const size = sizeOf(tensor.shape);
     const width = WIDTH[tensor.type];
@@ -196,7 +204,7 @@ export class TfliteOp {
   }
 
   fileTensor(i: number): FileTensor {
-    return this.context.source.tensors[this.index(i)]!;
+    return this.context.tensor(this.index(i));
   }
 
   isConstant(i: number): boolean {

@@ -1,11 +1,11 @@
 import { IdapError } from "../../model/errors.js";
-import { checkShape } from "../shared/check.js";
 import { FlatFile, type FlatTable } from "./flat.js";
 import { F, OPERATORS, TENSOR_TYPES } from "./schema.js";
 
 /** What the file says of a tensor, checked for form. */
 export interface FileTensor {
   readonly name: string;
+  /** Not checked yet: scratch tensors that no operator here uses may have extents of 0. */
   readonly shape: readonly number[];
   /** The shape with -1 where the extent is free; null when the file has none. */
   readonly signature: readonly number[] | null;
@@ -114,7 +114,7 @@ function parseTensor(flat: FlatFile, table: FlatTable, index: number, buffers: r
   if (type === undefined) throw flat.damaged(`tensor "${name}" has the unknown type ${typeNumber}`);
   return {
     name,
-    shape: checkShape(table.ints(F.Tensor.shape, MAX_RANK) ?? [], `${flat.file}: tensor "${name}"`),
+    shape: table.ints(F.Tensor.shape, MAX_RANK) ?? [],
     signature: table.ints(F.Tensor.shapeSignature, MAX_RANK),
     type,
     data: data && data.length > 0 ? data : null,

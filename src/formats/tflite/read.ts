@@ -67,7 +67,7 @@ function build(source: TfliteFile, name: string, batch: number, traced: boolean)
   const names = new Names();
   const context = new TfliteContext(source, builder, names, traced ? fileBatch(source, batch) : 1);
   for (const i of source.inputs) {
-    const tensor = source.tensors[i]!;
+    const tensor = context.tensor(i);
     const port = names.fresh(tensor.name);
     context.bind(i, builder.input(port, inputType(tensor, source.file, batch, traced)));
   }

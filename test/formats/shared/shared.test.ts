@@ -3,6 +3,7 @@ import { Budget, copyOf, halvesToFloats } from "../../../src/formats/shared/byte
 import { axesOf, checkShape, permOf } from "../../../src/formats/shared/check.js";
 import { Names } from "../../../src/formats/shared/names.js";
 import { compose, inverse, permute } from "../../../src/formats/shared/permute.js";
+import { Refusals } from "../../../src/formats/shared/refusals.js";
 import { reshapeTarget } from "../../../src/formats/shared/reshape.js";
 import { samePadding } from "../../../src/formats/shared/window.js";
 import { Random } from "../../../src/model/random.js";
@@ -132,4 +133,17 @@ test("shapes, axes and orders are checked", () => {
   for (const shape of [[0], [-1], [1.5], [2 ** 30, 2 ** 30], new Array<number>(9).fill(1)]) {
     expect(() => checkShape(shape, "x")).toThrowError(expect.objectContaining({ code: "E_FORMAT" }));
   }
+});
+
+test("refusals are one error, grouped by operator and reason, with at most eight nodes named for each", () => {
+  const refusals = new Refusals("net.onnx");
+  expect(() => refusals.throwIfAny()).not.toThrow();
+  for (let i = 0; i < 10; i++) refusals.add("Resize", `r${i}`);
+  refusals.add("Conv", "c", "a 1-D window");
+  expect(() => refusals.throwIfAny()).toThrowError(
+    expect.objectContaining({
+      message:
+        "net.onnx uses 2 operators that cannot be read: Resize (r0, r1, r2, r3, r4, r5, r6, r7 and 2 more); Conv with a 1-D window (c)",
+    }),
+  );
 });

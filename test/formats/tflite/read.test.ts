@@ -147,8 +147,9 @@ describeWithData(
     "models/litert/torchaudio_conformer.tflite",
     "models/mlperf-tiny/pretrainedResnet_quant.tflite",
     "models/coral/movenet_single_pose_lightning_ptq.tflite",
+    "models/tflite-micro/dtln_noise_suppression.tflite",
   ],
-  ([conformer, quantised, movenet]) => {
+  ([conformer, quantised, movenet, dtln]) => {
     test("a conformer lists all six kinds of operators that are missing", async () => {
       await expect(readModel(conformer!)).rejects.toMatchObject({ code: "E_UNSUPPORTED" });
       const message = await readModel(conformer!).catch((e: Error) => e.message);
@@ -163,6 +164,8 @@ describeWithData(
         message: expect.stringContaining("input_1_int8"),
       });
       await expect(readModel(movenet!)).rejects.toMatchObject({ code: "E_QUANTISED" });
+      // Its recurrent layers have scratch tensors without extent.
+      await expect(readModel(dtln!)).rejects.toMatchObject({ code: "E_QUANTISED" });
     });
   },
 );
