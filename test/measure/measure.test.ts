@@ -1,9 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { measurePackages } from "../../src/measure/measure.js";
-import { brotliSizes } from "../../src/measure/sizes.js";
+import {
+  brotliSizes,
+  MEASUREMENTS_FILE,
+  measurePackages,
+  writeMeasurements,
+  type Measurement,
+} from "../../src/measure/index.js";
 import { writeTinyPackage } from "../support/tiny-package.js";
 
 let root: string;
@@ -59,6 +64,20 @@ describe("measurePackages", () => {
     await expect(measurePackages([at(dir)], { ...quick, ...options })).rejects.toThrowError(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     );
+  });
+});
+
+describe("writeMeasurements", () => {
+  test("says what, on what and when; carries no path of this machine", async () => {
+    const measured = await measurePackages([at("slow"), at("fast")], quick);
+    writeMeasurements(at("fast"), measured, new Date(0));
+    const text = readFileSync(path.join(at("fast"), MEASUREMENTS_FILE), "utf8");
+    expect(text).not.toContain(root);
+    const stored = JSON.parse(text) as { measuredAt: string; packages: Measurement[] };
+    expect(stored.measuredAt).toBe("1970-01-01T00:00:00.000Z");
+    expect(stored.packages.map((p) => p.package)).toEqual(["slow", "fast"]);
+    expect(stored.packages[1]!.steady).toEqual(measured[1]!.steady);
+    expect(stored.packages[1]!.engine.cpu.length).toBeGreaterThan(0);
   });
 });
 
