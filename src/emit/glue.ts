@@ -54,10 +54,11 @@ import{make}from"./glue.js";
 export const load=make(f=>readFile(new URL(f,import.meta.url)));
 `;
   // Messages: { id, inputs } in, { id, outputs } or { id, error } out; outputs are copies, their memory is transferred.
-  const worker = `const N=globalThis.process?.versions?.node,port=N?(await import("node:worker_threads")).parentPort:globalThis;
-const{load}=await import(N?"./node.js":"./index.js"),m=load();
-const on=async({id,inputs})=>{try{const o={},t=[];for(const[k,v]of Object.entries((await m).run(inputs))){const data=v.data.slice();t.push(data.buffer);o[k]={...v,data}}port.postMessage({id,outputs:o},t)}catch(e){port.postMessage({id,error:e.message})}};
-N?port.on("message",on):port.onmessage=e=>on(e.data);
+  // The handler is set before anything is awaited: a browser drops messages that arrive while a worker has none.
+  const worker = `const N=globalThis.process?.versions?.node,m=import(N?"./node.js":"./index.js").then(g=>g.load());
+const on=p=>async({id,inputs})=>{try{const o={},t=[];for(const[k,v]of Object.entries((await m).run(inputs))){const data=v.data.slice();t.push(data.buffer);o[k]={...v,data}}p.postMessage({id,outputs:o},t)}catch(e){p.postMessage({id,error:e.message})}};
+if(N)import("node:worker_threads").then(({parentPort:p})=>p.on("message",on(p)));
+else onmessage=e=>on(globalThis)(e.data);
 `;
   return new Map([
     ["glue.js", glue],
