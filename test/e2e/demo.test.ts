@@ -55,10 +55,7 @@ describe.skipIf(!existsSync(main) && !requireAll)("idap demo", () => {
     expect(r.bytes.glue).toBeLessThanOrEqual(2000);
     expect(r.arenaBytes).toBeLessThan(r.denseArenaBytes!);
     expect(r.latency.measuredMs!).toBeLessThan(r.latency.denseMs!);
-    for (const error of [r.maxError, r.denseMaxError!]) {
-      expect(error).toBeLessThan(1e-4);
-      expect(error).toBeGreaterThan(0);
-    }
+    for (const error of [r.maxError, r.denseMaxError!]) expect(error).toBeLessThan(1e-4);
     for (const stage of ["filters", "layers"]) {
       const entries = r.ledger.filter((e) => e.stage === stage);
       expect(entries.length, `${stage} in the ledger`).toBeGreaterThan(0);
