@@ -1,5 +1,6 @@
 import type { BuildOptions } from "../../build/types.js";
 import { IdapError } from "../../model/errors.js";
+import { PRUNE_DEFAULTS } from "../../pruner/defaults.js";
 import { describeEntry } from "../../pruner/ledger.js";
 import { defineCommand, EXIT } from "../command.js";
 import { DATA_OPTIONS, loadOptions, SEED_OPTION, THREADS_OPTION } from "../options.js";
@@ -37,7 +38,7 @@ const OPTIONS = [
     value: "points",
     min: 0,
     max: 100,
-    default: 1,
+    default: PRUNE_DEFAULTS.maxDrop,
     summary: "Accuracy that pruning may cost, in points on the validation split",
   },
   {
@@ -79,7 +80,7 @@ const OPTIONS = [
     min: 0,
     max: 1000,
     summary: "Epochs of the final fine-tuning",
-    defaultText: "6",
+    defaultText: String(PRUNE_DEFAULTS.finalEpochs),
   },
   {
     name: "runs",
