@@ -89,7 +89,7 @@ export function addLoss(student: Graph, classes: number, options: Pick<TrainOpti
     );
     terms.push({ loss: loss!, weight: distill.weight });
   }
-  for (const [studentTensor, teacherTensor] of match && match.weight > 0 ? match.pairs : []) {
+  for (const [i, [studentTensor, teacherTensor]] of (match && match.weight > 0 ? match.pairs : []).entries()) {
     const taught = merged.nameOf(match!.teacher, teacherTensor);
     const [a, b] = [typeOf(student, studentTensor).shape, typeOf(match!.teacher, teacherTensor).shape];
     if (!sameShape(a, b)) {
@@ -99,7 +99,7 @@ export function addLoss(student: Graph, classes: number, options: Pick<TrainOpti
       );
     }
     const [loss] = patch.node("mean_squared_error", [studentTensor, taught], {}, `train/match/${studentTensor}`);
-    terms.push({ loss: loss!, weight: match!.weight / match!.pairs.length });
+    terms.push({ loss: loss!, weight: (match!.weight * (match!.factors?.[i] ?? 1)) / match!.pairs.length });
   }
   if (terms.length === 0) {
     throw new IdapError(

@@ -45,6 +45,8 @@ export interface TrainOptions {
   readonly match?: {
     readonly teacher: Graph;
     readonly pairs: readonly (readonly [student: string, teacher: string])[];
+    /** Factor of each pair beside `weight`, which is shared out among them. Default 1. */
+    readonly factors?: readonly number[];
     readonly weight: number;
   };
   /** Which constants may change. A batch norm whose gamma may not keeps its stored statistics too. Default: all. */

@@ -9,6 +9,7 @@ import { withinDrop } from "./budget.js";
 import { compensate, compensatedTensors } from "./compensate.js";
 import { figuresOf, type PruneContext } from "./context.js";
 import { points, type FilterEntry } from "./ledger.js";
+import { keptAfter } from "./match.js";
 import { firstSteps, planCut, prunableChannels, type PlanOptions, type PrunePlan } from "./plan.js";
 import { recover } from "./recovery.js";
 import { repairLayers } from "./repair.js";
@@ -125,7 +126,8 @@ export async function filterStep(state: PruneState, context: PruneContext): Prom
   context.progress(`stage 1, iteration ${t + 1}: ${plan.removed} channels out, repairing`);
   const cut = await repairLayers(before, plain, plan.cuts, context.engine, context.calibration, { seed });
   context.progress(`stage 1, iteration ${t + 1}: ${plan.removed} channels out, recovering`);
-  const after = await recover(cut, context.recovery, {
+  const kept = keptAfter(current(state).kept, plan.cuts);
+  const after = await recover(cut, kept, context.recovery, {
     epochs: options.recoveryEpochs,
     lr: options.lr,
     seed,
@@ -155,5 +157,5 @@ export async function filterStep(state: PruneState, context: PruneContext): Prom
     filters: accepted ? { t: t + 1, rho0, failures } : { t: t + 1, rho0: rho0 / 2, failures: failures + 1 },
     ledger: [...state.ledger, entry],
   };
-  return accepted ? accept(next, context, after, figures) : next;
+  return accepted ? accept(next, context, after, figures, kept) : next;
 }

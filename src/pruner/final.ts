@@ -29,7 +29,7 @@ export async function finalStep(state: PruneState, context: PruneContext): Promi
 
   const before = await context.load(candidate);
   context.progress(`final fine-tuning of step ${candidate.step}`);
-  const after = await recover(before, context.recovery, {
+  const after = await recover(before, candidate.kept, context.recovery, {
     epochs: options.finalEpochs,
     lr: options.finalLr,
     samples: Infinity,

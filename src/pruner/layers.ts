@@ -5,7 +5,7 @@ import { withinDrop } from "./budget.js";
 import { costFigures, figuresOf, type PruneContext } from "./context.js";
 import { targetReached } from "./filters.js";
 import { points, shortName, type LayerEntry } from "./ledger.js";
-import { matchedTensors, recoverLocally } from "./recovery.js";
+import { recoverLocally } from "./recovery.js";
 import { removeUnit } from "./remove-unit.js";
 import { accept, current, type PruneState } from "./state.js";
 
@@ -16,16 +16,13 @@ export interface ScoredUnit {
 }
 
 /** Removable units, lowest flow first; ties by name. */
-export async function rankUnits(
-  graph: Graph,
-  context: PruneContext,
-): Promise<{ ranked: ScoredUnit[]; scale: (u: Unit) => number }> {
+export async function rankUnits(graph: Graph, context: PruneContext): Promise<ScoredUnit[]> {
   const units = removableUnits(graph);
+  if (units.length === 0) return [];
   const executor = context.engine.open(graph);
   try {
-    const matched = new Set(units.flatMap((u) => matchedTensors(graph, graph, u).map(([, t]) => t)));
     const flow = await measureFlow(graph, executor, context.calibration, {
-      tensors: [...matched],
+      tensors: [],
       pairs: units.map((u) => ({ name: u.name, from: u.replacement, to: u.compared })),
       samples: Math.min(256, context.options.calibrationSamples),
     });
@@ -33,19 +30,7 @@ export async function rankUnits(
       const { ratio, change } = flow.pairs.get(unit.name)!;
       return { unit, score: unit.kind === "branch" ? ratio : change };
     });
-    ranked.sort((a, b) => a.score - b.score || (a.unit.name < b.unit.name ? -1 : 1));
-    // Matching is counted in units of the mean square of what is matched, so that its weight means the same everywhere.
-    const scale = (unit: Unit): number => {
-      let energy = 0;
-      let count = 0;
-      for (const [, t] of matchedTensors(graph, graph, unit)) {
-        const stats = flow.tensors.get(t)!;
-        energy += stats.meanSquare.reduce((s, v) => s + v, 0) / stats.channels;
-        count++;
-      }
-      return count > 0 && energy > 0 ? count / energy : 1;
-    };
-    return { ranked, scale };
+    return ranked.sort((a, b) => a.score - b.score || (a.unit.name < b.unit.name ? -1 : 1));
   } finally {
     await executor.close();
   }
@@ -63,7 +48,7 @@ export async function layerStep(state: PruneState, context: PruneContext): Promi
   if (reached) return end(reached);
 
   const before = await context.load(current(state));
-  const { ranked, scale } = await rankUnits(before, context);
+  const ranked = await rankUnits(before, context);
   const candidates = ranked.filter((r) => !essential.includes(r.unit.name));
   const first = candidates[0];
   if (!first)
@@ -99,9 +84,8 @@ export async function layerStep(state: PruneState, context: PruneContext): Promi
     return rejected(entry({ ...cost, accuracy: null }, false, `${flow}, but no time would be saved`));
   }
   context.progress(`stage 2: without ${unit.kind} ${shortName(unit.name)}, recovering its neighbours`);
-  const after = await recoverLocally(before, without, unit, context.recovery, {
+  const after = await recoverLocally(without, unit, current(state).kept, context.recovery, {
     seed,
-    matchScale: scale(unit),
     onStep: context.onTraining,
   });
   const figures = await figuresOf(after, context);

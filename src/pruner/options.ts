@@ -47,7 +47,6 @@ export interface PruneOptions {
   readonly shards?: number;
   readonly lr?: number;
   readonly finalLr?: number;
-  readonly momentum?: number;
   readonly weightDecay?: number;
   readonly temperature?: number;
   readonly distillWeight?: number;

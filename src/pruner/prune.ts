@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { measureFlow, type Flow } from "../analyzer/flow.js";
 import { producersOf } from "../analyzer/producers.js";
 import type { Split } from "../model/dataset.js";
 import { IdapError } from "../model/errors.js";
@@ -11,6 +12,7 @@ import { filterStep } from "./filters.js";
 import { finalStep } from "./final.js";
 import { layerStep } from "./layers.js";
 import type { Figures, LedgerEntry } from "./ledger.js";
+import { allChannels, matchPoints } from "./match.js";
 import { resolveOptions, type PruneOptions, type ResolvedOptions } from "./options.js";
 import { prepareForRecovery } from "./prepare.js";
 import { chooseAugmentation, type StepProgress } from "./recovery.js";
@@ -74,14 +76,15 @@ export async function prune(
     state = await start(dense, { ...data, validation }, options, key, tools);
     await store.save(state);
   }
-  const augment = state.augment;
+  const { augment } = state;
+  const flow = await matchFlow(dense, data.calibration, options, engine);
   const graphs = new Map<string, Graph>();
   const context: PruneContext = {
     engine,
     options,
     calibration: data.calibration,
     validation,
-    recovery: { engine, dense, train: data.train, options, augment },
+    recovery: { engine, dense, train: data.train, options, augment, flow },
     store,
     originalChannels: new Map(producersOf(dense).map((p) => [p.node.name, p.channels])),
     async load(snapshot: Snapshot) {
@@ -102,6 +105,15 @@ export async function prune(
     state = next;
   }
   return conclude(dense, state, options, metric, store);
+}
+
+/** Statistics of the dense network's match points: a function of model and data, so a resumed run measures the same. */
+async function matchFlow(dense: Graph, calibration: Split, options: ResolvedOptions, engine: Engine): Promise<Flow> {
+  const executor = engine.open(dense);
+  const samples = Math.min(256, options.calibrationSamples);
+  return measureFlow(dense, executor, calibration, { tensors: matchPoints(dense), samples }).finally(() =>
+    executor.close(),
+  );
 }
 
 /** The next state: one decision further. */
@@ -157,7 +169,7 @@ async function start(
     dense: figures,
     filters: { t: 0, rho0: options.rho0, failures: 0 },
     layers: { removed: 0, rejectsInRow: 0, essential: [] },
-    accepted: [{ step: 0, figures, graph: "step-000" }],
+    accepted: [{ step: 0, figures, graph: "step-000", kept: allChannels(dense, matchPoints(dense)) }],
     tries: [],
     ledger: [],
     ends: {},

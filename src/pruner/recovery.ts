@@ -2,8 +2,10 @@ import type { TrainOptions } from "../host/train.js";
 import type { Split } from "../model/dataset.js";
 import type { Graph } from "../model/types.js";
 import { viewOf } from "../analyzer/view.js";
+import type { Flow } from "../analyzer/flow.js";
 import type { Unit } from "../analyzer/units.js";
 import type { Engine } from "./engine.js";
+import { matchingOf, type KeptChannels } from "./match.js";
 import type { ResolvedOptions } from "./options.js";
 import { mirrored, sampled } from "./splits.js";
 
@@ -14,6 +16,8 @@ export interface RecoveryContext {
   readonly dense: Graph;
   readonly train: Split;
   readonly options: ResolvedOptions;
+  /** Statistics of the dense network's match points on the calibration split. */
+  readonly flow: Flow;
   /** Settled once by `chooseAugmentation`. */
   readonly augment: "none" | "shift-flip";
 }
@@ -41,26 +45,45 @@ export async function chooseAugmentation(
   return plain.accuracy - turned.accuracy <= MIRROR_LOSS ? "shift-flip" : "none";
 }
 
-function common(context: RecoveryContext, data: Split, seed: number): Omit<TrainOptions, "epochs" | "lr"> {
+/**
+ * What every training run shares: labels, the dense network's answers, and its values at the match points. Matching
+ * carries most of the recovery: a pair says thousands of numbers about a sample where the scores say ten.
+ */
+function common(
+  graph: Graph,
+  kept: KeptChannels,
+  context: RecoveryContext,
+  data: Split,
+  seed: number,
+): Omit<TrainOptions, "epochs" | "lr"> {
   const { options, dense } = context;
   const labelled = data.labels !== null;
+  const matching = options.matchWeight > 0 ? matchingOf(dense, graph, kept, context.flow) : null;
+  const matched = matching !== null && matching.pairs.length > 0;
   return {
     batch: Math.min(options.batch, data.count),
     shards: options.shards,
     seed,
-    optimizer: { kind: "sgd", momentum: options.momentum, nesterov: true, weightDecay: options.weightDecay },
+    optimizer: { kind: "adamw", weightDecay: options.weightDecay },
     schedule: "cosine",
     augment: context.augment,
     loss: {
       labels: labelled ? options.labelWeight : 0,
-      distill: { teacher: dense, temperature: options.temperature, weight: labelled ? options.distillWeight : 1 },
+      // One graph for both uses, so that the dense network runs once for each batch.
+      distill: {
+        teacher: matched ? matching.teacher : dense,
+        temperature: options.temperature,
+        weight: labelled ? options.distillWeight : 1,
+      },
     },
+    ...(matched && { match: { ...matching, weight: options.matchWeight } }),
   };
 }
 
 /** Fine-tunes the whole network against labels and the dense network; without gradients only its statistics. */
 export async function recover(
   graph: Graph,
+  kept: KeptChannels,
   context: RecoveryContext,
   run: { epochs: number; lr: number; seed: number; samples?: number; onStep?: StepProgress },
 ): Promise<Graph> {
@@ -70,7 +93,7 @@ export async function recover(
   if (options.oneShot || run.epochs <= 0) return engine.reestimate(graph, data, batches);
   const steps = Math.ceil(data.count / options.batch) * run.epochs;
   const trained = await engine.train(graph, data, {
-    ...common(context, data, run.seed),
+    ...common(graph, kept, context, data, run.seed),
     epochs: Math.max(1, Math.ceil(run.epochs)),
     // A part of an epoch is a number of steps.
     ...(Number.isInteger(run.epochs) ? {} : { maxSteps: Math.max(1, Math.round(steps)) }),
@@ -81,22 +104,8 @@ export async function recover(
   return engine.reestimate(trained.graph, data, batches);
 }
 
-/** Tensors behind a removed unit that the repaired network should still produce: its replacement and its readers' outputs. */
-export function matchedTensors(before: Graph, after: Graph, unit: Unit): [string, string][] {
-  const view = viewOf(before);
-  const pairs: [string, string][] = [];
-  const add = (student: string, teacher: string): void => {
-    const s = after.tensors.get(student);
-    const t = before.tensors.get(teacher);
-    if (s && t && s.data === undefined && !view.isOutput(teacher) && !pairs.some(([, p]) => p === teacher))
-      pairs.push([student, teacher]);
-  };
-  for (const reader of view.consumers(unit.output)) for (const out of reader.outputs) add(out, out);
-  return pairs;
-}
-
 /** Constants of the layers next to a removed unit: those that write what now stands in for it, and those that read it. */
-export function neighbours(before: Graph, after: Graph, unit: Unit): Set<string> {
+export function neighbours(after: Graph, unit: Unit): Set<string> {
   const view = viewOf(after);
   const names = new Set<string>();
   const take = (node: { inputs: readonly string[] } | undefined): void => {
@@ -124,28 +133,26 @@ export function neighbours(before: Graph, after: Graph, unit: Unit): Set<string>
   return names;
 }
 
-/** Trains only the neighbours of a removed unit, to make up for it: task loss, distillation, and matching what it fed. */
+/** Trains only the neighbours of a removed unit, to make up for it. */
 export async function recoverLocally(
-  before: Graph,
   after: Graph,
   unit: Unit,
+  kept: KeptChannels,
   context: RecoveryContext,
-  run: { seed: number; matchScale: number; onStep?: StepProgress },
+  run: { seed: number; onStep?: StepProgress },
 ): Promise<Graph> {
   const { engine, options } = context;
   const data = sampled(context.train, options.layerSteps * options.batch, run.seed);
   const batches = Math.max(1, Math.min(8, Math.floor(data.count / options.batch)));
   if (options.oneShot) return engine.reestimate(after, data, batches);
-  const near = neighbours(before, after, unit);
-  const pairs = matchedTensors(before, after, unit);
+  const near = neighbours(after, unit);
   const trained = await engine.train(after, data, {
-    ...common(context, data, run.seed),
+    ...common(after, kept, context, data, run.seed),
     epochs: 1,
     maxSteps: options.layerSteps,
     lr: options.lr,
     warmupSteps: 3,
     trainable: (name) => near.has(name),
-    ...(pairs.length > 0 && { match: { teacher: before, pairs, weight: options.matchWeight * run.matchScale } }),
     ...(run.onStep && { onStep: run.onStep }),
   });
   return engine.reestimate(trained.graph, data, batches);

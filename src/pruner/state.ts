@@ -1,10 +1,13 @@
 import type { Graph } from "../model/types.js";
 import type { Figures, LedgerEntry } from "./ledger.js";
 import type { Rung } from "./budget.js";
+import type { KeptChannels } from "./match.js";
 
 /** A network that the run accepted, with the name of its file in the run folder. */
 export interface Snapshot extends Rung {
   readonly graph: string;
+  /** Which channels of the dense network's match points are left. */
+  readonly kept: KeptChannels;
 }
 
 /** A fine-tuned candidate for the result. */
@@ -49,9 +52,10 @@ export async function accept(
   context: { store: { putGraph(name: string, graph: Graph): Promise<void> } },
   graph: Graph,
   figures: Figures,
+  kept: KeptChannels = current(state).kept,
 ): Promise<PruneState> {
   const step = state.ledger.length;
   const name = `step-${String(step).padStart(3, "0")}`;
   await context.store.putGraph(name, graph);
-  return { ...state, accepted: [...state.accepted, { step, figures, graph: name }] };
+  return { ...state, accepted: [...state.accepted, { step, figures, graph: name, kept }] };
 }
