@@ -125,14 +125,16 @@ async function pruneStage(
     channelMultiple: target.kernels.channelMultiple,
   };
   const resolved = resolveOptions(given);
-  // Shares of the whole: training dominates, so stages are counted in epochs; stage 2 counts a try as half of one.
+  // Shares of the whole: training dominates, so stages are counted in samples that are trained on.
   const { iterations } = resolved;
-  const filter = resolved.oneShot ? 0.2 : resolved.recoveryEpochs;
-  const layer = resolved.oneShot ? 0.2 : 0.5;
-  const final = resolved.oneShot ? 0.2 : resolved.finalEpochs;
-  const total = iterations * filter + (resolved.patience + 1) * layer + final;
+  const cheap = resolved.oneShot ? 0.1 : 1;
+  const filter = cheap * Math.max(0.2, resolved.recoveryEpochs) * Math.min(resolved.recoverySamples, data!.train.count);
+  const layer = cheap * resolved.layerSteps * resolved.batch;
+  const final = cheap * Math.max(0.2, resolved.finalEpochs) * data!.train.count;
+  const tries = resolved.patience + 1;
+  const total = tries * layer + iterations * filter + final;
   const before = 0.04;
-  const share = (epochs: number): number => (0.86 * Math.min(epochs, total)) / total;
+  const share = (samples: number): number => (0.86 * Math.min(samples, total)) / total;
   const store = await folderStore(paths.run, { resume: options.resume === true });
   return prune(source, data!, given, {
     engine,
@@ -142,8 +144,8 @@ async function pruneStage(
         if (!state) return meter.begin(message, 0.03);
         const tried = state.ledger.filter((e) => e.stage === "layers").length;
         const past = {
-          filters: state.filters.t * filter,
-          layers: iterations * filter + tried * layer,
+          layers: tried * layer,
+          filters: tries * layer + state.filters.t * filter,
           final: total - final,
           done: total,
         };

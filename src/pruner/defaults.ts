@@ -18,16 +18,17 @@ export const PRUNE_DEFAULTS = {
   rho0: 0.05,
   /** Exponent of the schedule: above 1, later iterations are bolder. Paper. */
   alpha: 1.5,
-  /** Iterations of stage 1 at most. Paper: 5 to 20; at 8 half of the channels would be left if no budget ended it. */
-  iterations: 8,
+  /** Iterations of stage 1 at most. Paper: 5 to 20. */
+  iterations: 6,
   /** Failed iterations (rolled back, share halved) that end stage 1. Paper's recommended loop. */
   maxFailures: 2,
   /**
-   * How far below the dense network, in units of `maxDrop`, an iteration of stage 1 may leave the network before the
-   * final fine-tuning, and a removal of stage 2. An epoch of recovery is not the end of it: the final fine-tuning gains
-   * as much again, and a run that went too far steps back.
+   * How far below the dense network, in units of `maxDrop`, an iteration of stage 1 (filters) and a removal of stage 2
+   * (layers) may leave the network before the final fine-tuning, which gains several points; a run that went too far
+   * steps back. A removal is judged more kindly: it is followed by more recovery.
    */
-  filterShare: 1,
+  filterShare: 1.4,
+  layerShare: 2,
   /**
    * What makes groups comparable: `output`, how far a group's first step moves the network's output (one forward pass
    * each); `score`, the normalised scores alone. On a ResNet-8 scores alone take the residual stream of the first stage
@@ -49,9 +50,9 @@ export const PRUNE_DEFAULTS = {
   /** Removals of stage 2 at most, and rejections in a row that end it. Paper: 5; ours: 3. */
   maxRemovals: 5,
   patience: 3,
-  layerShare: 1.25,
-  /** Steps of local recovery after a unit is taken out; at most one epoch. */
-  layerSteps: 60,
+  /** Steps of recovery after a unit is taken out. */
+  layerSteps: 256,
+
   /** Epochs of recovery after each iteration of stage 1, and of the final fine-tuning. */
   recoveryEpochs: 1,
   finalEpochs: 10,
@@ -62,11 +63,11 @@ export const PRUNE_DEFAULTS = {
   shards: 2,
   /**
    * AdamW with cosine decay (the paper's optimiser). Filters have norm 1 (see prepare.ts), so that a rate means the same
-   * in every network. Tuned on a ResNet-8: 0.001 to 0.004 recover alike, 0.006 loses; SGD needs a rate of its own for
+   * in every network. Tuned on a ResNet-8: 0.002 to 0.005 recover alike; SGD needs a rate of its own for
    * each network, and at 0.006 it destroyed this one.
    */
-  lr: 0.002,
-  finalLr: 0.002,
+  lr: 0.004,
+  finalLr: 0.004,
   weightDecay: 1e-4,
   /** Distillation from the dense network: temperature and weight of the KL term beside the labels' cross entropy. */
   temperature: 3,

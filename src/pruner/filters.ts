@@ -105,7 +105,7 @@ export function targetReached(context: PruneContext, state: PruneState): string 
 export async function filterStep(state: PruneState, context: PruneContext): Promise<PruneState> {
   const { options } = context;
   const { t, rho0, failures } = state.filters;
-  const end = (why: string): PruneState => ({ ...state, phase: "layers", ends: { ...state.ends, filters: why } });
+  const end = (why: string): PruneState => ({ ...state, phase: "final", ends: { ...state.ends, filters: why } });
   const reached = targetReached(context, state);
   if (reached) return end(reached);
   // With a target the schedule goes on at its last pace until the target is reached.

@@ -5,18 +5,23 @@ import { withinDrop } from "./budget.js";
 import { costFigures, figuresOf, type PruneContext } from "./context.js";
 import { targetReached } from "./filters.js";
 import { points, shortName, type LayerEntry } from "./ledger.js";
-import { recoverLocally } from "./recovery.js";
+import { recover } from "./recovery.js";
 import { removeUnit } from "./remove-unit.js";
+import { repairLayers } from "./repair.js";
 import { accept, current, type PruneState } from "./state.js";
 
-/** A unit with its flow: D_res for a branch, relative change for a layer. */
+/** A unit with its flow and what its removal saves. */
 export interface ScoredUnit {
   readonly unit: Unit;
+  /** D_res for a branch, relative change for a layer. */
   readonly score: number;
+  /** Share of the predicted time that is saved; at most 0 where nothing is. */
+  readonly saving: number;
 }
 
-/** Removable units, lowest flow first; ties by name. */
+/** Removable units, least flow for each saved share of time first; ties by name. */
 export async function rankUnits(graph: Graph, context: PruneContext): Promise<ScoredUnit[]> {
+  const { options } = context;
   const units = removableUnits(graph);
   if (units.length === 0) return [];
   const executor = context.engine.open(graph);
@@ -24,23 +29,27 @@ export async function rankUnits(graph: Graph, context: PruneContext): Promise<Sc
     const flow = await measureFlow(graph, executor, context.calibration, {
       tensors: [],
       pairs: units.map((u) => ({ name: u.name, from: u.replacement, to: u.compared })),
-      samples: Math.min(256, context.options.calibrationSamples),
+      samples: Math.min(256, options.calibrationSamples),
     });
+    const whole = costFigures(graph, options).predictedMs;
     const ranked = units.map((unit): ScoredUnit => {
       const { ratio, change } = flow.pairs.get(unit.name)!;
-      return { unit, score: unit.kind === "branch" ? ratio : change };
+      const saving = 1 - costFigures(removeUnit(graph, unit), options).predictedMs / whole;
+      return { unit, score: unit.kind === "branch" ? ratio : change, saving };
     });
-    return ranked.sort((a, b) => a.score - b.score || (a.unit.name < b.unit.name ? -1 : 1));
+    const price = (u: ScoredUnit): number => (u.saving > 0 ? u.score / u.saving : Infinity);
+    const order = (a: number, b: number): number => (a === b ? 0 : a - b);
+    return ranked.sort((a, b) => order(price(a), price(b)) || (a.unit.name < b.unit.name ? -1 : 1));
   } finally {
     await executor.close();
   }
 }
 
-/** One try of stage 2: take out the unit with the least flow, recover its surroundings, accept or put it back. */
+/** One try of stage 2: take out the unit with the least flow for the time it takes, recover, accept or put it back. */
 export async function layerStep(state: PruneState, context: PruneContext): Promise<PruneState> {
   const { options } = context;
   const { removed, rejectsInRow, essential } = state.layers;
-  const end = (why: string): PruneState => ({ ...state, phase: "final", ends: { ...state.ends, layers: why } });
+  const end = (why: string): PruneState => ({ ...state, phase: "filters", ends: { ...state.ends, layers: why } });
   if (removed >= options.maxRemovals) return end(`${removed} units are removed, the most allowed`);
   if (rejectsInRow >= options.patience) return end(`${rejectsInRow} units in a row turned out essential`);
   // A target that is reached ends stage 2 too, but not before it has looked at one unit.
@@ -53,7 +62,7 @@ export async function layerStep(state: PruneState, context: PruneContext): Promi
   const first = candidates[0];
   if (!first)
     return end(ranked.length === 0 ? "there is no unit that shapes allow to remove" : "every unit left is essential");
-  const { unit, score } = first;
+  const { unit, score, saving } = first;
 
   const without = removeUnit(before, unit);
   const cost = costFigures(without, options);
@@ -79,12 +88,21 @@ export async function layerStep(state: PruneState, context: PruneContext): Promi
     ledger: [...state.ledger, e],
   });
 
-  const flow = `lowest flow of ${candidates.length} (${score.toFixed(3)})`;
+  const flow = `flow ${score.toFixed(3)} for ${(100 * saving).toFixed(0)} % of the time, least of ${candidates.length}`;
   if (cost.predictedMs >= now.predictedMs) {
     return rejected(entry({ ...cost, accuracy: null }, false, `${flow}, but no time would be saved`));
   }
-  context.progress(`stage 2: without ${unit.kind} ${shortName(unit.name)}, recovering its neighbours`);
-  const after = await recoverLocally(without, unit, current(state).kept, context.recovery, {
+  context.progress(`stage 2: without ${unit.kind} ${shortName(unit.name)}, recovering`);
+  const { kept } = current(state);
+  const repaired = await repairLayers(before, without, [], context.engine, context.calibration, {
+    seed,
+    changed: [unit.replacement],
+  });
+  const after = await recover(repaired, kept, context.recovery, {
+    epochs: Math.max(1, Math.ceil((options.layerSteps * options.batch) / context.recovery.train.count)),
+    maxSteps: options.layerSteps,
+    samples: Infinity,
+    lr: options.lr,
     seed,
     onStep: context.onTraining,
   });

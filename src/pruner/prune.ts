@@ -51,7 +51,7 @@ export interface PruneResult {
   readonly options: ResolvedOptions;
 }
 
-/** Prunes `dense` inside an accuracy budget: stage 1, stage 2, final fine-tuning; resumes whatever `store` holds. */
+/** Prunes `dense` inside an accuracy budget: units, filters, final fine-tuning; resumes whatever `store` holds. */
 export async function prune(
   dense: Graph,
   data: PruneData,
@@ -164,7 +164,7 @@ async function start(
   return {
     format: 1,
     key,
-    phase: "filters",
+    phase: "layers",
     augment,
     dense: figures,
     filters: { t: 0, rho0: options.rho0, failures: 0 },

@@ -1,9 +1,7 @@
 import type { TrainOptions } from "../host/train.js";
 import type { Split } from "../model/dataset.js";
 import type { Graph } from "../model/types.js";
-import { viewOf } from "../analyzer/view.js";
 import type { Flow } from "../analyzer/flow.js";
-import type { Unit } from "../analyzer/units.js";
 import type { Engine } from "./engine.js";
 import { matchingOf, type KeptChannels } from "./match.js";
 import type { ResolvedOptions } from "./options.js";
@@ -80,80 +78,30 @@ function common(
   };
 }
 
-/** Fine-tunes the whole network against labels and the dense network; without gradients only its statistics. */
+/**
+ * Fine-tunes a network against labels and the dense network; without gradients only its batch norms are measured anew.
+ * The running statistics of the training stay: measuring them again on plain images lost half a point to a point.
+ */
 export async function recover(
   graph: Graph,
   kept: KeptChannels,
   context: RecoveryContext,
-  run: { epochs: number; lr: number; seed: number; samples?: number; onStep?: StepProgress },
+  run: { epochs: number; maxSteps?: number; lr: number; seed: number; samples?: number; onStep?: StepProgress },
 ): Promise<Graph> {
   const { engine, options } = context;
   const data = sampled(context.train, run.samples ?? options.recoverySamples, run.seed);
-  const batches = Math.max(1, Math.min(8, Math.floor(data.count / options.batch)));
-  if (options.oneShot || run.epochs <= 0) return engine.reestimate(graph, data, batches);
-  const steps = Math.ceil(data.count / options.batch) * run.epochs;
+  if (options.oneShot || run.epochs <= 0) {
+    const batches = Math.max(1, Math.min(8, Math.floor(data.count / options.batch)));
+    return engine.reestimate(graph, data, batches);
+  }
+  const steps = Math.min(run.maxSteps ?? Infinity, Math.floor(data.count / options.batch) * run.epochs);
   const trained = await engine.train(graph, data, {
     ...common(graph, kept, context, data, run.seed),
-    epochs: Math.max(1, Math.ceil(run.epochs)),
-    // A part of an epoch is a number of steps.
-    ...(Number.isInteger(run.epochs) ? {} : { maxSteps: Math.max(1, Math.round(steps)) }),
+    epochs: run.epochs,
+    ...(run.maxSteps !== undefined && { maxSteps: run.maxSteps }),
     lr: run.lr,
     warmupSteps: Math.max(1, Math.min(50, Math.floor(steps / 20))),
     ...(run.onStep && { onStep: run.onStep }),
   });
-  return engine.reestimate(trained.graph, data, batches);
-}
-
-/** Constants of the layers next to a removed unit: those that write what now stands in for it, and those that read it. */
-export function neighbours(after: Graph, unit: Unit): Set<string> {
-  const view = viewOf(after);
-  const names = new Set<string>();
-  const take = (node: { inputs: readonly string[] } | undefined): void => {
-    for (const t of node?.inputs ?? []) if (view.isConstant(t)) names.add(t);
-  };
-  const hasWeights = (t: string): boolean => (view.producer(t)?.inputs ?? []).some(view.isConstant);
-  // Backwards through activations and additions to the layers, and through their batch norms.
-  const back = (tensor: string, depth: number): void => {
-    const node = view.producer(tensor);
-    if (!node || depth > 4) return;
-    take(node);
-    if (!hasWeights(tensor) || node.op === "batch_norm")
-      for (const t of node.inputs) if (!view.isConstant(t)) back(t, depth + 1);
-  };
-  const forward = (tensor: string, depth: number): void => {
-    for (const node of view.consumers(tensor)) {
-      take(node);
-      const weighted = node.inputs.some(view.isConstant);
-      if (depth < 4 && (!weighted || view.consumers(node.outputs[0]!)[0]?.op === "batch_norm"))
-        forward(node.outputs[0]!, depth + 1);
-    }
-  };
-  back(unit.replacement, 0);
-  forward(unit.replacement, 0);
-  return names;
-}
-
-/** Trains only the neighbours of a removed unit, to make up for it. */
-export async function recoverLocally(
-  after: Graph,
-  unit: Unit,
-  kept: KeptChannels,
-  context: RecoveryContext,
-  run: { seed: number; onStep?: StepProgress },
-): Promise<Graph> {
-  const { engine, options } = context;
-  const data = sampled(context.train, options.layerSteps * options.batch, run.seed);
-  const batches = Math.max(1, Math.min(8, Math.floor(data.count / options.batch)));
-  if (options.oneShot) return engine.reestimate(after, data, batches);
-  const near = neighbours(after, unit);
-  const trained = await engine.train(after, data, {
-    ...common(after, kept, context, data, run.seed),
-    epochs: 1,
-    maxSteps: options.layerSteps,
-    lr: options.lr,
-    warmupSteps: 3,
-    trainable: (name) => near.has(name),
-    ...(run.onStep && { onStep: run.onStep }),
-  });
-  return engine.reestimate(trained.graph, data, batches);
+  return trained.graph;
 }

@@ -22,7 +22,7 @@ const RIDGE = 1e-3;
  * Repairs a network after a cut without gradients and without labels: layer by layer, in order, the weights that make
  * the layer's outputs on the cut network's own inputs come closest to the outputs that the uncut network has on the same
  * samples (He et al. 2017, "Channel pruning for accelerating very deep neural networks", with a ridge towards the
- * weights as they are). What earlier layers could not make up for, later ones try to.
+ * weights as they are). `changed` names tensors that stand in for removed ones. What earlier layers could not make up for, later ones try to.
  */
 export async function repairLayers(
   before: Graph,
@@ -30,13 +30,13 @@ export async function repairLayers(
   cuts: readonly GroupCut[],
   engine: Engine,
   data: Split,
-  options: { seed: number; samples?: number },
+  options: { seed: number; samples?: number; changed?: readonly string[] },
 ): Promise<Graph> {
   const samples = Math.min(options.samples ?? 192, data.count);
   const lost = lostIndices(cuts);
   const uses = new Map<string, number>();
   for (const node of after.nodes) for (const t of node.inputs) uses.set(t, (uses.get(t) ?? 0) + 1);
-  const affected = affectedTensors(after, lost);
+  const affected = affectedTensors(after, lost, new Set(options.changed));
   const layers = producersOf(after).filter(
     (p) => affected.has(p.node.inputs[0]!) && depthOf(after, p) <= MAX_DEPTH && isMixing(p) && uses.get(p.weight) === 1,
   );
@@ -84,9 +84,12 @@ function lostIndices(cuts: readonly GroupCut[]): Map<string, Set<number>> {
   return lost;
 }
 
-/** Tensors whose remaining values a cut changes: everything behind the first layer that reads fewer channels. */
-function affectedTensors(graph: Graph, lost: ReadonlyMap<string, unknown>): Set<string> {
-  const affected = new Set<string>();
+/**
+ * Tensors whose remaining values a cut changes: everything behind the first layer that reads fewer channels, and behind
+ * the tensors in `changed`, which stand in for others.
+ */
+function affectedTensors(graph: Graph, lost: ReadonlyMap<string, unknown>, changed: ReadonlySet<string>): Set<string> {
+  const affected = new Set<string>(changed);
   const view = viewOf(graph);
   for (const node of graph.nodes) {
     const x = node.inputs.filter((t) => !view.isConstant(t));
