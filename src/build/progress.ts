@@ -6,6 +6,8 @@ export class ProgressMeter {
   private stage = "";
   private base = 0;
   private weight = 0;
+  /** The last share reported: where stages overlap, the bar waits instead of going back. */
+  private last = 0;
 
   constructor(
     private readonly report: ((p: BuildProgress) => void) | undefined,
@@ -36,7 +38,8 @@ export class ProgressMeter {
   }
 
   step(done: number, total: number, detail?: string): void {
-    const fraction = this.base + this.weight * (total > 0 ? done / total : 0);
+    const fraction = Math.max(this.last, this.base + this.weight * (total > 0 ? done / total : 0));
+    this.last = fraction;
     const elapsed = (this.now() - this.started) / 1000;
     this.report?.({
       stage: this.stage,
