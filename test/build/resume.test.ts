@@ -49,13 +49,14 @@ test.skipIf(!existsSync(library) && !requireAll)(
     const options = (name: string) => quickBuild(project, path.join(root, name, "net"), { measure: false });
     expect(await child(options("whole"), () => false)).toBe("done");
 
-    // Killed while the second iteration trains: one step is on disk, the next is half done.
+    // Killed while the second iteration of stage 1 trains: the first is on disk, the second half done.
     const killed = await child(options("killed"), (out) => (out.match(/iteration 2: .*\n/g)?.length ?? 0) >= 2);
     expect(killed).toBe("killed");
     const state = JSON.parse(readFileSync(path.join(root, "killed/.idap-run-net/state.json"), "utf8")) as {
-      ledger: unknown[];
+      ledger: { stage: string }[];
     };
-    expect(state.ledger).toHaveLength(1);
+    expect(state.ledger.filter((e) => e.stage === "filters")).toHaveLength(1);
+    expect(state.ledger.at(-1)!.stage).toBe("filters");
     await sleep(50);
     expect(await child({ ...options("killed"), resume: true }, () => false)).toBe("done");
     expect(filesOf(path.join(root, "killed/net"))).toEqual(filesOf(path.join(root, "whole/net")));
