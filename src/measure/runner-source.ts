@@ -12,7 +12,10 @@ import path from "node:path";
 import os from "node:os";
 import process from "node:process";
 
-const request = JSON.parse(readFileSync(0, "utf8"));
+// Not readFileSync(0): on a pipe that its writer has not closed yet that fails with EAGAIN.
+let text = "";
+for await (const chunk of process.stdin.setEncoding("utf8")) text += chunk;
+const request = JSON.parse(text);
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 const fail = (dir, message) => { throw Object.assign(new Error(message), { dir }); };
 
