@@ -18,17 +18,17 @@ export const PRUNE_DEFAULTS = {
   rho0: 0.05,
   /** Exponent of the schedule: above 1, later iterations are bolder. Paper. */
   alpha: 1.5,
-  /** Iterations of stage 1 at most. Paper: 5 to 20. */
+  /** Iterations of stage 1 at most. Paper: 5 to 20; fewer here, since each is followed by an epoch and more by the end. */
   iterations: 3,
   /** Failed iterations (rolled back, share halved) that end stage 1. Paper's recommended loop. */
   maxFailures: 2,
   /**
    * How far below the dense network, in units of `maxDrop`, an iteration of stage 1 (filters) and a removal of stage 2
    * (layers) may leave the network before the final fine-tuning, which gains several points; a run that went too far
-   * steps back. A removal is judged more kindly: it is followed by more recovery.
+   * steps back. A ResNet-8 without its first branch: 9.2 points lost after the recovery that follows a removal.
    */
-  filterShare: 2,
-  layerShare: 2.2,
+  filterShare: 2.5,
+  layerShare: 2.5,
   /**
    * What makes groups comparable: `output`, how far a group's first step moves the network's output (one forward pass
    * each); `score`, the normalised scores alone. On a ResNet-8 scores alone take the residual stream of the first stage
@@ -50,7 +50,7 @@ export const PRUNE_DEFAULTS = {
   /** Removals of stage 2 at most, and rejections in a row that end it. Paper: 5; ours: 3. */
   maxRemovals: 5,
   patience: 3,
-  /** Steps of recovery after a unit is taken out. */
+  /** Steps of recovery after a unit is taken out: with 256, that ResNet-8 was 10.4 points down, with 384 9.2. */
   layerSteps: 384,
 
   /** Epochs of recovery after each iteration of stage 1, and of the final fine-tuning. */
