@@ -56,7 +56,7 @@ test.skipIf(!existsSync(library) && !requireAll)(
       ledger: { stage: string }[];
     };
     expect(state.ledger.filter((e) => e.stage === "filters")).toHaveLength(1);
-    expect(state.ledger.at(-1)!.stage).toBe("filters");
+    expect(state.ledger.at(-1).stage).toBe("filters");
     await sleep(50);
     expect(await child({ ...options("killed"), resume: true }, () => false)).toBe("done");
     expect(filesOf(path.join(root, "killed/net"))).toEqual(filesOf(path.join(root, "whole/net")));
