@@ -3,9 +3,9 @@ import { defineOp } from "../define-op.js";
 import { IdapError } from "../errors.js";
 import { sizeOf, type TensorType } from "../types.js";
 import { needBatchFirst, needF32 } from "./shared/checks.js";
-import { pads2d, pair, windowExtent } from "./shared/window.js";
+import { convExtent, convGradients, geometry } from "./shared/conv.js";
 
-const attrs = z.strictObject({ strides: pair, dilations: pair, pads: pads2d, groups: z.int().positive() });
+const attrs = z.strictObject({ ...geometry, groups: z.int().positive() });
 export type Conv2dAttrs = z.infer<typeof attrs>;
 
 /** [n, h, w, ci] * [kh, kw, ci/groups, co] (+ [co]) -> [n, oh, ow, co]. */
@@ -27,9 +27,7 @@ function infer([x, w, b]: readonly TensorType[], a: Conv2dAttrs): TensorType[] {
   if (b && (b.shape.length !== 1 || b.shape[0] !== co)) {
     throw new IdapError("E_SHAPE", `conv2d: the bias must be [${co}], got [${b.shape}]`);
   }
-  const [pt, pl, pb, pr] = a.pads;
-  const oh = windowExtent(h, kh, a.strides[0], a.dilations[0], pt + pb);
-  const ow = windowExtent(wd, kw, a.strides[1], a.dilations[1], pl + pr);
+  const [oh, ow] = convExtent(h, wd, kh, kw, a);
   return [{ dtype: "f32", shape: [n, oh, ow, co], batchAxis: x.batchAxis }];
 }
 
@@ -100,18 +98,7 @@ export const conv2d = defineOp<Conv2dAttrs>({
           }
     return [{ data: y, shape: yShape! }];
   },
-  vjp(g) {
-    const dy = g.gradOutputs[0];
-    if (!dy) return [null, null, null];
-    const [x, w] = g.inputs as [string, string];
-    const [, h, wd] = g.inputTypes[0]!.shape as [number, number, number, number];
-    const [kh, kw] = g.inputTypes[1]!.shape as [number, number];
-    return [
-      g.wanted[0] ? g.emit("conv2d_grad_input", [dy, w], { ...g.attrs, extent: [h, wd] })[0]! : null,
-      g.wanted[1] ? g.emit("conv2d_grad_weight", [x, dy], { ...g.attrs, kernel: [kh, kw] })[0]! : null,
-      g.wanted[2] ? g.emit("reduce_sum", [dy], { axes: [0, 1, 2], keepDims: false })[0]! : null,
-    ];
-  },
+  vjp: (g) => convGradients("conv2d", g),
   // One rounding for each product and each addition of the sum, plus the bias.
   tolerance: ([, w]) => ({ kind: "roundings", count: 2 * w!.shape[0]! * w!.shape[1]! * w!.shape[2]! + 1 }),
 });

@@ -3,7 +3,7 @@ import { defineOp } from "../define-op.js";
 import { IdapError } from "../errors.js";
 import { sizeOf, type TensorType } from "../types.js";
 import { moved, needBatchFirst, needF32, needRank, needVector } from "./shared/checks.js";
-import { convExtent, geometry } from "./shared/conv.js";
+import { convExtent, convGradients, geometry } from "./shared/conv.js";
 import { visitTaps, zeros } from "./shared/taps.js";
 
 const attrs = z.strictObject(geometry);
@@ -68,18 +68,7 @@ export const depthwiseConv2d = defineOp<DepthwiseConv2dAttrs>({
     });
     return [{ data: y, shape: shape! }];
   },
-  vjp(g) {
-    const dy = g.gradOutputs[0];
-    if (!dy) return [null, null, null];
-    const [x, w] = g.inputs as [string, string];
-    const [, h, wd] = g.inputTypes[0]!.shape as [number, number, number, number];
-    const [kh, kw] = g.inputTypes[1]!.shape as [number, number];
-    return [
-      g.wanted[0] ? g.emit("depthwise_conv2d_grad_input", [dy, w], { ...g.attrs, extent: [h, wd] })[0]! : null,
-      g.wanted[1] ? g.emit("depthwise_conv2d_grad_weight", [x, dy], { ...g.attrs, kernel: [kh, kw] })[0]! : null,
-      g.wanted[2] ? g.emit("reduce_sum", [dy], { axes: [0, 1, 2], keepDims: false })[0]! : null,
-    ];
-  },
+  vjp: (g) => convGradients("depthwise_conv2d", g),
   // A product, at most kh * kw additions after it (the bias is the first of the terms).
   tolerance: ([, w]) => ({ kind: "roundings", count: w!.shape[0]! * w!.shape[1]! + 1 }),
 });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { VjpContext } from "../../define-op.js";
 import { IdapError } from "../../errors.js";
 import type { TensorType } from "../../types.js";
 import { showType } from "./checks.js";
@@ -30,3 +31,17 @@ export function needExtent(op: string, dy: TensorType, expected: readonly [numbe
 
 /** Extent of an image, for the gradient operators that cannot infer it. */
 export const extent2d = z.tuple([z.int().positive(), z.int().positive()]);
+
+/** Gradients of x, w and the bias of a convolution `op`, by its operators `<op>_grad_input` and `<op>_grad_weight`. */
+export function convGradients(op: string, g: VjpContext<ConvGeometry>): (string | null)[] {
+  const dy = g.gradOutputs[0];
+  if (!dy) return [null, null, null];
+  const [x, w] = g.inputs as [string, string];
+  const [, h, wd] = g.inputTypes[0]!.shape as [number, number, number, number];
+  const [kh, kw] = g.inputTypes[1]!.shape as [number, number];
+  return [
+    g.wanted[0] ? g.emit(`${op}_grad_input`, [dy, w], { ...g.attrs, extent: [h, wd] })[0]! : null,
+    g.wanted[1] ? g.emit(`${op}_grad_weight`, [x, dy], { ...g.attrs, kernel: [kh, kw] })[0]! : null,
+    g.wanted[2] ? g.emit("reduce_sum", [dy], { axes: [0, 1, 2], keepDims: false })[0]! : null,
+  ];
+}
