@@ -53,6 +53,8 @@ export interface TrainOptions {
   readonly trainable?: (constantName: string) => boolean;
   /** "shift-flip": images move by up to an eighth of their size and are mirrored, both at random. Default "none". */
   readonly augment?: "none" | "shift-flip";
+  /** Share of the samples, which must be images, into which a part of another one is pasted (CutMix). Default 0. */
+  readonly cutMix?: number;
   /** How much of the running statistics stays at each step. Default 0.9. */
   readonly bnMomentum?: number;
   readonly onStep?: (report: StepReport) => void;

@@ -4,7 +4,7 @@ import type { Split } from "../model/dataset.js";
 import { IdapError } from "../model/errors.js";
 import { withConstants } from "../model/graph.js";
 import type { Graph, TensorData } from "../model/types.js";
-import { shiftFlip } from "./augment.js";
+import { cutMix, shiftFlip } from "./augment.js";
 import { Batches } from "./batches.js";
 import { RunningStatistics } from "./batch-statistics.js";
 import { requireFit } from "./samples.js";
@@ -32,7 +32,8 @@ export async function train(
   const batch = batchSize(data, options.batch ?? 128, shards);
   const training = buildTraining(graph, data.labels ? data.classes : 0, options);
   const change = augment === "shift-flip" ? shiftFlip(data.shape) : null;
-  const batches = new Batches(data, batch, loss.labelSmoothing ?? 0, change, options.seed);
+  const mixing = options.cutMix ? { mix: cutMix(data.shape), share: options.cutMix } : null;
+  const batches = new Batches(data, batch, loss.labelSmoothing ?? 0, change, mixing, options.seed);
   const steps = Math.min(Math.max(1, Math.ceil(options.epochs * batches.perEpoch)), options.maxSteps ?? Infinity);
   const threads = Math.min(options.threads ?? availableParallelism(), shards);
   const running = new RunningStatistics(training.norms, graph, bnMomentum);
@@ -100,6 +101,10 @@ function check(graph: Graph, data: Split, options: TrainOptions): void {
     throw new IdapError("E_OPTION", `training option "epochs" must be above 0, got ${options.epochs}`);
   if (!(options.lr >= 0 && Number.isFinite(options.lr))) {
     throw new IdapError("E_OPTION", `training option "lr" must be a number of at least 0, got ${options.lr}`);
+  }
+  const { cutMix: mixed = 0 } = options;
+  if (!(mixed >= 0 && mixed <= 1)) {
+    throw new IdapError("E_OPTION", `training option "cutMix" must be between 0 and 1, got ${mixed}`);
   }
   requireFit(graph, data);
 }

@@ -15,8 +15,9 @@ export interface Rung {
 /**
  * Which accepted network to fine-tune next, after the fine-tuning of `tried` ended at `accuracy`, below the limit.
  *
- * What fine-tuning gained there is expected again: the smallest earlier network whose accuracy plus that gain is
- * inside the limit, else the one just before. Null when only the dense network is left.
+ * What fine-tuning gained there is expected again; the smallest network whose accuracy plus that gain is inside the
+ * limit (or the biggest) should do. Networks differ more after fine-tuning than before it, so that expectation is
+ * cautious: the one half way between it and the network that failed is taken, unless this try is the last. Null when only the dense network is left.
  */
 export function stepBack(
   ladder: readonly Rung[],
@@ -24,10 +25,12 @@ export function stepBack(
   accuracy: number,
   dense: number,
   maxDrop: number,
+  last: boolean,
 ): Rung | null {
   const earlier = ladder.filter((r) => r.step < tried.step && r.step > 0);
   if (earlier.length === 0) return null;
   const gain = accuracy - (tried.figures.accuracy ?? accuracy);
-  const hopeful = earlier.filter((r) => withinDrop(dense, (r.figures.accuracy ?? 0) + gain, maxDrop));
-  return hopeful.at(-1) ?? earlier[0]!;
+  const inside = earlier.findLastIndex((r) => withinDrop(dense, (r.figures.accuracy ?? 0) + gain, maxDrop));
+  const expected = Math.max(0, inside);
+  return earlier[last ? expected : Math.ceil((expected + earlier.length - 1) / 2)]!;
 }

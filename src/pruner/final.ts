@@ -8,7 +8,8 @@ import { current, type FinalTry, type PruneState, type Snapshot } from "./state.
 function nextCandidate(state: PruneState, context: PruneContext): Snapshot | null {
   const last = state.tries.at(-1);
   if (!last) return current(state).step > 0 ? current(state) : null;
-  if (state.tries.length >= context.options.finalAttempts) return null;
+  const left = context.options.finalAttempts - state.tries.length;
+  if (left <= 0) return null;
   const tried = state.accepted.find((s) => s.step === last.of)!;
   const rung = stepBack(
     state.accepted,
@@ -16,6 +17,7 @@ function nextCandidate(state: PruneState, context: PruneContext): Snapshot | nul
     last.figures.accuracy ?? 0,
     state.dense.accuracy ?? 0,
     context.options.maxDrop,
+    left === 1,
   );
   return rung ? state.accepted.find((s) => s.step === rung.step)! : null;
 }
@@ -33,6 +35,7 @@ export async function finalStep(state: PruneState, context: PruneContext): Promi
     epochs: options.finalEpochs,
     lr: options.finalLr,
     samples: Infinity,
+    cutMix: options.finalMix,
     seed: context.seedOf(state, "final"),
     onStep: context.onTraining,
   });

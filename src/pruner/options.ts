@@ -52,6 +52,7 @@ export interface PruneOptions {
   readonly distillWeight?: number;
   readonly labelWeight?: number;
   readonly augment?: "auto" | "none" | "shift-flip";
+  readonly finalMix?: number;
   readonly finalAttempts?: number;
   readonly minSaving?: number;
 }

@@ -86,7 +86,15 @@ export async function recover(
   graph: Graph,
   kept: KeptChannels,
   context: RecoveryContext,
-  run: { epochs: number; maxSteps?: number; lr: number; seed: number; samples?: number; onStep?: StepProgress },
+  run: {
+    epochs: number;
+    maxSteps?: number;
+    lr: number;
+    seed: number;
+    samples?: number;
+    cutMix?: number;
+    onStep?: StepProgress;
+  },
 ): Promise<Graph> {
   const { engine, options } = context;
   const data = sampled(context.train, run.samples ?? options.recoverySamples, run.seed);
@@ -99,6 +107,8 @@ export async function recover(
     ...common(graph, kept, context, data, run.seed),
     epochs: run.epochs,
     ...(run.maxSteps !== undefined && { maxSteps: run.maxSteps }),
+    // Images whose mirror image is as good are pictures of things; of those, parts mean something too.
+    ...(run.cutMix && context.augment === "shift-flip" && { cutMix: run.cutMix }),
     lr: run.lr,
     warmupSteps: Math.max(1, Math.min(50, Math.floor(steps / 20))),
     ...(run.onStep && { onStep: run.onStep }),

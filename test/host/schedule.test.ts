@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { shiftFlip } from "../../src/host/augment.js";
+import { cutMix, shiftFlip } from "../../src/host/augment.js";
 import { Batches } from "../../src/host/batches.js";
 import { cosinePi, learningRate } from "../../src/host/schedule.js";
 import { Random } from "../../src/model/random.js";
@@ -75,7 +75,7 @@ describe("batches", () => {
   );
 
   test("show each sample at most once in an epoch, in another order in the next; targets sum to 1", () => {
-    const batches = new Batches(data, 4, 0.3, null, 1);
+    const batches = new Batches(data, 4, 0.3, null, null, 1);
     expect(batches.perEpoch).toBe(2);
     const epochs = [0, 1].map(() => {
       const seen: number[] = [];
@@ -100,9 +100,58 @@ describe("batches", () => {
   test("do not depend on the number of shards", () => {
     const order = (shards: number): number[] => {
       const images = Array.from({ length: shards }, () => new Float32Array(8 / shards));
-      new Batches(data, 8, 0, null, 5).fill(images, null);
+      new Batches(data, 8, 0, null, null, 5).fill(images, null);
       return images.flatMap((part) => [...part]);
     };
     expect(order(4)).toEqual(order(1));
+  });
+
+  test("mix a part of the next sample of the shard into some, and the labels in the same proportion", () => {
+    const shape = [4, 4, 1];
+    const pixels = Float32Array.from({ length: 6 * 16 }, (_, i) => Math.floor(i / 16) % 3); // each pixel is its label
+    const images = splitOf(
+      "flat",
+      shape,
+      pixels,
+      Int32Array.from({ length: 6 }, (_, i) => i % 3),
+      3,
+    );
+    const fill = (share: number): [Float32Array, Float32Array] => {
+      const [part, target] = [new Float32Array(96), new Float32Array(18)];
+      new Batches(images, 6, 0, null, { mix: cutMix(shape), share }, 7).fill([part], [target]);
+      return [part, target];
+    };
+    const composites = ([part, target]: [Float32Array, Float32Array]): number => {
+      let mixed = 0;
+      for (let i = 0; i < 6; i++) {
+        const own = part.subarray(16 * i, 16 * i + 16);
+        const shares = [0, 1, 2].map((c) => own.filter((v) => v === c).length / 16);
+        expect([...target.subarray(3 * i, 3 * i + 3)]).toEqual(shares);
+        mixed += shares.includes(1) ? 0 : 1;
+      }
+      return mixed;
+    };
+    expect(composites(fill(0))).toBe(0);
+    expect(composites(fill(1))).toBeGreaterThan(0);
+    expect(fill(1)).toEqual(fill(1));
+  });
+});
+
+describe("cutMix", () => {
+  test("pastes one box and says what is left; channels-first images get the same box", () => {
+    const random = new Random(2);
+    for (let n = 0; n < 50; n++) {
+      const seed = random.int(1e6);
+      const [last, first] = [new Float32Array(6 * 8 * 2), new Float32Array(6 * 8 * 2)];
+      const left = cutMix([6, 8, 2])(last, new Float32Array(96).fill(1), new Random(seed));
+      expect(cutMix([2, 6, 8])(first, new Float32Array(96).fill(1), new Random(seed))).toBe(left);
+      expect(last.reduce((s, v) => s + v)).toBe(Math.round((1 - left) * 96));
+      const cells = Array.from({ length: 48 }, (_, i) => i).filter((i) => last[2 * i] === 1);
+      const rows = cells.map((i) => Math.floor(i / 8));
+      const columns = cells.map((i) => i % 8);
+      const extent = (v: number[]): number => (v.length === 0 ? 0 : Math.max(...v) - Math.min(...v) + 1);
+      expect(extent(rows) * extent(columns)).toBe(cells.length);
+      cells.forEach((i) => expect([last[2 * i + 1], first[i], first[48 + i]]).toEqual([1, 1, 1]));
+    }
   });
 });

@@ -20,17 +20,23 @@ describe("the accuracy limit", () => {
 describe("stepping back", () => {
   const ladder = [rung(0, 0.9), rung(1, 0.89), rung(2, 0.885), rung(4, 0.86), rung(5, 0.84)];
 
-  test("expects the gain that fine-tuning had: the smallest network that would then be inside", () => {
+  test("the last try expects the gain that fine-tuning had: the smallest network that would then be inside", () => {
     // Step 5 gained 1 point: step 4 would end at 0.87, outside 2.5 points of 0.9; step 2 at 0.895.
-    expect(stepBack(ladder, ladder[4]!, 0.85, 0.9, 2.5)!.step).toBe(2);
-    expect(stepBack(ladder, ladder[4]!, 0.85, 0.9, 4)!.step).toBe(4);
+    expect(stepBack(ladder, ladder[4]!, 0.85, 0.9, 2.5, true)!.step).toBe(2);
+    expect(stepBack(ladder, ladder[4]!, 0.85, 0.9, 4, true)!.step).toBe(4);
   });
 
-  test("without hope anywhere it tries the biggest accepted network", () => {
-    expect(stepBack(ladder, ladder[4]!, 0.5, 0.9, 1)!.step).toBe(1);
+  test("an earlier try goes half way there, to the smaller one of two", () => {
+    expect(stepBack(ladder, ladder[4]!, 0.85, 0.9, 2.5, false)!.step).toBe(4); // between steps 2 and 4
+    expect(stepBack(ladder, ladder[4]!, 0.5, 0.9, 1, false)!.step).toBe(2); // between steps 1 and 4
+    expect(stepBack(ladder, ladder[4]!, 0.85, 0.9, 4, false)!.step).toBe(4);
+  });
+
+  test("without hope anywhere the last try takes the biggest accepted network", () => {
+    expect(stepBack(ladder, ladder[4]!, 0.5, 0.9, 1, true)!.step).toBe(1);
   });
 
   test("the dense network is no candidate", () => {
-    expect(stepBack(ladder, ladder[1]!, 0.8, 0.9, 1)).toBeNull();
+    expect(stepBack(ladder, ladder[1]!, 0.8, 0.9, 1, false)).toBeNull();
   });
 });
