@@ -20,7 +20,7 @@ export function kernelText(name: string): string {
 export function kernelFiles(source: string): Map<string, string> {
   const files = new Map<string, string>();
   const visit = (text: string): void => {
-    for (const [, name] of text.matchAll(/from "\.\/(?:kernels\/)?([a-z]+)";/g)) {
+    for (const [, name] of text.matchAll(/from "\.\/(?:kernels\/)?([a-z0-9-]+)";/g)) {
       const file = `kernels/${name}.ts`;
       if (files.has(file)) continue;
       files.set(file, kernelText(name!));

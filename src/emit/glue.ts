@@ -5,14 +5,38 @@
  *   index.js  for browsers and bundlers (fetch); node.js  for Node (fs); worker.js  the same off the main thread
  */
 import type { LoweredPort } from "./steps.js";
+import type { Dtype } from "../model/types.js";
 import type { Variant } from "../kernels/tiles.js";
 
 interface PortFact {
   readonly name: string;
   readonly shape: readonly number[];
+  readonly dtype: Dtype;
 }
 
-const facts = (ports: readonly LoweredPort[]): PortFact[] => ports.map(({ name, shape }) => ({ name, shape }));
+const facts = (ports: readonly LoweredPort[]): PortFact[] =>
+  ports.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
+
+/** Arrays of the interface, by dtype. In memory every element is a word: f32, or i32 for all the others. */
+const ARRAYS: Readonly<Record<Dtype, string>> = {
+  f32: "Float32Array",
+  i32: "Int32Array",
+  i8: "Int8Array",
+  u8: "Uint8Array",
+  bool: "Uint8Array",
+  i64: "BigInt64Array",
+};
+
+/** What a network's dtypes need beyond plain views of memory. */
+function conversions(inputs: readonly LoweredPort[], outputs: readonly LoweredPort[]) {
+  const wide = inputs.some((p) => p.dtype === "i64");
+  const narrow = outputs.flatMap(({ name, dtype }, i) =>
+    dtype === "f32" || dtype === "i32"
+      ? []
+      : [`y[${JSON.stringify(name)}].data=${ARRAYS[dtype]}.from(o[${i}]${dtype === "i64" ? ",BigInt" : ""});\n`],
+  );
+  return { set: wide ? `typeof d[0]=="bigint"?Array.from(d,Number):d` : "d", narrow: narrow.join("") };
+}
 
 /** Best variant first. */
 export const VARIANT_ORDER: readonly Variant[] = ["relaxed", "simd"];
@@ -24,6 +48,9 @@ export function glueFiles(
   variants: readonly Variant[],
 ): Map<string, string> {
   const order = VARIANT_ORDER.filter((v) => variants.includes(v));
+  const { set, narrow } = conversions(inputs, outputs);
+  const floats = [...inputs, ...outputs].every((p) => p.dtype === "f32");
+  const array = floats ? "Float32Array" : `p.dtype=="f32"?Float32Array:Int32Array`;
   const glue = `const I=${JSON.stringify(facts(inputs))},O=${JSON.stringify(facts(outputs))};
 export const make=read=>async({variant}={})=>{
 for(const v of ${JSON.stringify(order)}){
@@ -35,15 +62,15 @@ if(w.length!==n)throw Error(\`weights.bin has \${w.length} bytes, needs \${n}\`)
 new Uint8Array(e.memory.buffer,e.weights_ptr(),n).set(w);
 e.setup();
 if(!e.selftest())continue;
-const view=(k,i)=>new Float32Array(e.memory.buffer,e[k+"_ptr"](i),e[k+"_bytes"](i)/4),x=I.map((_,i)=>view("input",i)),y={};
-O.forEach((o,i)=>y[o.name]={data:view("output",i),shape:o.shape,dtype:"f32"});
+const view=(k,p,i)=>new(${array})(e.memory.buffer,e[k+"_ptr"](i),e[k+"_bytes"](i)/4),x=I.map((p,i)=>view("input",p,i)),o=O.map((p,i)=>view("output",p,i)),y={};
+O.forEach((p,i)=>y[p.name]={data:o[i],shape:p.shape,dtype:p.dtype});
 e.run();
 return{variant:v,inputs:I,outputs:O,exports:e,reset:e.reset,run(r){
 for(let i=0;i<I.length;i++){const k=I[i].name,d=r[k]?.data??r[k];
 if(d?.length!==x[i].length)throw Error(\`input "\${k}" needs \${x[i].length} values (\${I[i].shape.join("x")}), got \${d?.length}\`);
-x[i].set(d)}
+x[i].set(${set})}
 e.run();
-return y}}}
+${narrow}return y}}}
 throw Error("this engine runs no variant of this package (needs WebAssembly SIMD)")}
 `;
   const index = `import{make}from"./glue.js";
@@ -81,33 +108,41 @@ function declarations(
 ): string {
   const key = (port: LoweredPort): string => JSON.stringify(port.name);
   const doc = (port: LoweredPort): string =>
-    `  /** f32 [${port.shape.join(", ")}], row-major: ${port.shape.reduce((n, d) => n * d, 1)} values. */`;
+    `  /** ${port.dtype} [${port.shape.join(", ")}], row-major: ${port.shape.reduce((n, d) => n * d, 1)} values. */`;
+  const big = inputs.some((p) => p.dtype === "i64");
+  const values = big ? "ArrayLike<number> | BigInt64Array" : "ArrayLike<number>";
   return `/** ${name.replaceAll("*/", "* /")}: a network compiled to WebAssembly by idap. */
 
-export interface Output {
-  /** A view into the module's memory, valid until the next run(): copy it to keep it. */
-  readonly data: Float32Array;
+export interface Output<D extends string, A> {
+  /** Valid until the next run(): copy it to keep it. f32 and i32 are views into the module's memory. */
+  readonly data: A;
   readonly shape: readonly number[];
-  readonly dtype: "f32";
+  readonly dtype: D;
 }
 
-type Values = ArrayLike<number> | { readonly data: ArrayLike<number> };
+type Values = ${values} | { readonly data: ${values} };
 
 export interface Inputs {
 ${inputs.map((p) => `${doc(p)}\n  readonly ${key(p)}: Values;`).join("\n")}
 }
 
 export interface Outputs {
-${outputs.map((p) => `${doc(p)}\n  readonly ${key(p)}: Output;`).join("\n")}
+${outputs.map((p) => `${doc(p)}\n  readonly ${key(p)}: Output<${JSON.stringify(p.dtype)}, ${ARRAYS[p.dtype]}>;`).join("\n")}
 }
 
 export type Variant = ${variants.map((v) => JSON.stringify(v)).join(" | ")};
 
+interface Port {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: string;
+}
+
 export interface Model {
   /** The module that was chosen: the first that this engine validates and that passes its self-test. */
   readonly variant: Variant;
-  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
-  readonly outputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
   /** The module's own exports. */
   readonly exports: WebAssembly.Exports;
   /** Forgets everything but the weights. */

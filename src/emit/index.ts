@@ -171,11 +171,13 @@ function selfTestOf(
   const strict = runners.find((r) => r.variant === "simd");
   if (!strict) return { ...range, sha256: null, first: null };
   const inputs = Object.fromEntries(
-    plan.laid.inputs.map((p) => [p.name, selfTestInput(sizeOf(p.shape), range.scale, range.offset)]),
+    plan.laid.inputs.map((p) => [p.name, selfTestInput(sizeOf(p.shape), range.scale, range.offset, p.dtype)]),
   );
-  const result = Object.values(strict.run(inputs)).map((v) => v.data as Float32Array);
+  const result = Object.values(strict.run(inputs)).map((v) => v.data);
   const bytes = Buffer.concat(result.map((d) => new Uint8Array(d.buffer, d.byteOffset, d.byteLength)));
-  const first = Object.fromEntries(plan.laid.outputs.map((p, i) => [p.name, [...result[i]!.subarray(0, 8)]]));
+  const first = Object.fromEntries(
+    plan.laid.outputs.map((p, i) => [p.name, Array.from(result[i]!.subarray(0, 8), Number)]),
+  );
   return { ...range, sha256: sha256(bytes), first };
 }
 

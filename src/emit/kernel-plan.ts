@@ -9,7 +9,7 @@ export interface PlannedLayer {
   /** Number of the layer function in the emitted source. */
   readonly index: number;
   readonly name: string;
-  /** Kernel family: a file in `assembly/kernels`. */
+  /** Kernel family: a file in `assembly/kernels`, or the operator whose calls host and device share. */
   readonly kernel: string;
   /** Source nodes computed here. */
   readonly nodes: readonly string[];
@@ -55,6 +55,7 @@ const FAMILY: Readonly<Record<Step["kind"], string>> = {
   matmul: "matmul",
   move: "copy",
   fill: "copy",
+  kernel: "",
   alias: "",
 };
 
@@ -68,7 +69,7 @@ export function planKernels(laid: LaidOut, weights: WeightsPlan): KernelPlan {
     layers.push({
       index: layers.length,
       name: step.name,
-      kernel: FAMILY[step.kind],
+      kernel: step.kind === "kernel" ? step.op : FAMILY[step.kind],
       nodes: step.nodes,
       inputs: stepInputs(step),
       output: step.y,

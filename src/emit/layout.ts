@@ -7,10 +7,13 @@
  * that meet zero weights only.
  */
 import { sameShape, sizeOf, type Shape } from "../model/types.js";
+import { callsOf } from "../kernels/calls/index.js";
 import {
   identityLoops,
   renameInputs,
   stepInputs,
+  stepOutputs,
+  stepScratch,
   type Lowered,
   type LoweredPort,
   type MoveStep,
@@ -97,7 +100,7 @@ function vectorSet(steps: readonly Step[], shapes: ReadonlyMap<string, Shape>): 
       const tied =
         step.kind === "unary"
           ? [step.x, step.y]
-          : step.kind === "binary"
+          : step.kind === "binary" || (step.kind === "kernel" && callsOf(step.op)!.inPlace)
             ? sameShaped(step.y, stepInputs(step), shapes)
             : [];
       if (tied.some((t) => vector.has(t)) && !tied.every((t) => vector.has(t))) {
@@ -151,7 +154,8 @@ export function layOut(lowered: Lowered): LaidOut {
   const border = borders(lowered.steps);
   const layouts = new Map<string, TensorLayout>();
   const used = new Set<string>();
-  for (const step of lowered.steps) for (const t of [step.y, ...stepInputs(step)]) used.add(t);
+  for (const step of lowered.steps)
+    for (const t of [...stepOutputs(step), ...stepInputs(step), ...stepScratch(step)]) used.add(t);
   for (const port of [...lowered.inputs, ...lowered.outputs]) used.add(port.tensor);
   for (const [name, shape] of shapes) {
     if (used.has(name)) layouts.set(name, layoutFor(shape, vector.has(name), border.get(name)));
@@ -215,7 +219,7 @@ export function layOut(lowered: Lowered): LaidOut {
     if (y !== step.y) steps.push(move(y, step.y, step));
   }
 
-  const written = new Set(steps.map((s) => s.y));
+  const written = new Set(steps.flatMap(stepOutputs));
   const outputs = lowered.outputs.map((port) => {
     const given = !written.has(port.tensor);
     if (isDense(layouts.get(port.tensor)!) && !given) return port;

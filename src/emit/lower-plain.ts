@@ -1,13 +1,17 @@
 /** Steps of the operators without weights, one function each. */
 import { invariant } from "../model/errors.js";
-import type { Node, Shape } from "../model/types.js";
+import { hasOp } from "../model/ops/index.js";
+import type { Dtype, Node, Shape, TensorData } from "../model/types.js";
+import { calledOps, callsOf } from "../kernels/calls/index.js";
+import { kernelStep } from "./kernel-step.js";
 import { identityLoops, type MoveLoop, type Operand, type Step } from "./steps.js";
 
 /** What an operator's lowering may ask and do. */
 export interface StepSink {
   shape(name: string): Shape;
   /** Values of a constant, or null for a computed tensor. */
-  constant(name: string): Float32Array | null;
+  constant(name: string): TensorData | null;
+  dtype(name: string): Dtype;
   temporary(name: string, shape: Shape): string;
   readonly macs: number;
   push(step: Step): void;
@@ -34,7 +38,7 @@ const binary: Lower = (node, sink) => {
   // Both operators commute: the computed (and larger) operand comes first.
   if (sink.constant(a) || (!sink.constant(b) && size(a) < size(b))) [a, b] = [b, a];
   invariant(!sink.constant(a), "an operation on two constants was folded");
-  const values = sink.constant(b);
+  const values = sink.constant(b) as Float32Array | null;
   const operand: Operand = values ? { values, shape: sink.shape(b) } : { tensor: b };
   sink.push({ ...base(node, sink), kind: "binary", op, a, b: operand });
 };
@@ -149,15 +153,13 @@ const matmul: Lower = (node, sink) => {
   sink.push({ ...base(node, sink), kind: "matmul", a, b, transposeA, transposeB });
 };
 
-/** A constant operand as a tensor of its own: zeros plus the constant. */
+/** A constant operand as a tensor of its own. */
 function materialised(node: Node, name: string, sink: StepSink): string {
-  const values = sink.constant(name);
-  if (!values) return name;
-  const shape = sink.shape(name);
-  const zero = sink.temporary(`${name}@zero`, shape);
-  const y = sink.temporary(`${name}@value`, shape);
-  sink.push({ ...base(node, sink, zero), kind: "fill", value: 0, macs: 0 });
-  sink.push({ ...base(node, sink, y), kind: "binary", op: "add", a: zero, b: { values, shape }, macs: 0 });
+  if (!sink.constant(name)) return name;
+  const y = sink.temporary(`${name}@value`, sink.shape(name));
+  const copy = { name: node.name, op: "copy", attrs: {}, inputs: [name], outputs: [y] };
+  const dtype = sink.dtype(name);
+  sink.push({ ...kernelStep(copy, { ...sink, dtype: () => dtype }), macs: 0 });
   return y;
 }
 
@@ -181,8 +183,41 @@ const LOWERINGS: Readonly<Record<string, Lower>> = {
   matmul,
 };
 
-export const PLAIN_OPS: readonly string[] = Object.keys(LOWERINGS);
+export const PLAIN_OPS: readonly string[] = [...new Set([...Object.keys(LOWERINGS), ...calledOps])]
+  .filter(hasOp)
+  .sort();
+
+/** Operators that move words, whatever they stand for. */
+const MOVES = new Set(["transpose", "reshape", "slice", "concat"]);
+
+/** Forms of an operator that its own lowering does not know. */
+function needsCalls(node: Node, sink: StepSink): boolean {
+  const { op, attrs, inputs, outputs } = node;
+  if (!MOVES.has(op) && [...inputs, ...outputs].some((name) => sink.dtype(name) !== "f32")) return true;
+  const constants = inputs.filter((name) => sink.constant(name)).length;
+  switch (op) {
+    case "slice":
+      return ((attrs["steps"] as number[] | undefined) ?? []).some((s) => s !== 1);
+    case "pad":
+      return (attrs["mode"] ?? "constant") !== "constant";
+    case "concat":
+    case "matmul":
+      return false;
+    case "add":
+    case "mul":
+      return constants > 1;
+    default:
+      return constants > 0;
+  }
+}
+
+/** How a node can be lowered: by code of its own, by the calls that host and device share, or not at all. */
+export function plainForm(node: Node, sink: StepSink): "own" | "calls" | null {
+  if (Object.hasOwn(LOWERINGS, node.op) && !needsCalls(node, sink)) return "own";
+  return callsOf(node.op) ? "calls" : null;
+}
 
 export function lowerPlain(node: Node, sink: StepSink): void {
-  LOWERINGS[node.op]!(node, sink);
+  if (plainForm(node, sink) === "own") LOWERINGS[node.op]!(node, sink);
+  else sink.push(kernelStep(node, sink));
 }

@@ -5,9 +5,9 @@
 import { IdapError } from "../model/errors.js";
 import { getOp } from "../model/ops/index.js";
 import { foldBatchNorm, foldConstants, cancelTransposes, removeDeadNodes } from "../model/passes/index.js";
-import { sameShape, type Graph, type Node, type Shape } from "../model/types.js";
-import { lowerPlain, PLAIN_OPS, type StepSink } from "./lower-plain.js";
-import { stepInputs, type Activation, type Lowered, type LoweredPort, type Step } from "./steps.js";
+import { sameShape, type Dtype, type Graph, type Node, type Shape } from "../model/types.js";
+import { lowerPlain, plainForm, PLAIN_OPS, type StepSink } from "./lower-plain.js";
+import { stepInputs, stepOutputs, type Activation, type Lowered, type LoweredPort, type Step } from "./steps.js";
 
 const WEIGHTED = new Set(["conv2d", "depthwise_conv2d", "dense"]);
 
@@ -82,42 +82,36 @@ class Lowering {
     const { graph } = this;
     const faults: string[] = [];
     for (const node of graph.nodes) {
-      const known = WEIGHTED.has(node.op) || PLAIN_OPS.includes(node.op);
-      if (!known) faults.push(`${node.op} ("${node.name}")`);
-      else if (WEIGHTED.has(node.op) && !node.inputs.slice(1).every((name) => graph.tensors.get(name)!.data)) {
+      if (!WEIGHTED.has(node.op)) {
+        if (plainForm(node, this.sink(node, 0))) continue;
+        const dtypes = [...new Set([...node.inputs, ...node.outputs].map((name) => this.dtype(name)))];
+        faults.push(`${node.op} on ${dtypes.join(" and ")} ("${node.name}")`);
+      } else if (!node.inputs.slice(1).every((name) => graph.tensors.get(name)!.data)) {
         faults.push(`${node.op} with computed weights ("${node.name}")`);
-      } else {
-        const other = [...node.inputs, ...node.outputs].find((name) => graph.tensors.get(name)!.type.dtype !== "f32");
-        if (other !== undefined) {
-          faults.push(`${node.op} on ${graph.tensors.get(other)!.type.dtype} ("${node.name}")`);
-        } else if (!WEIGHTED.has(node.op)) {
-          const constant = node.inputs.filter((name) => graph.tensors.get(name)!.data);
-          const allowed =
-            node.op === "add" || node.op === "mul" ? 1 : node.op === "matmul" || node.op === "concat" ? Infinity : 0;
-          if (constant.length > allowed) faults.push(`${node.op} of constants ("${node.name}")`);
-        }
       }
     }
-    for (const port of [...graph.inputs, ...graph.outputs]) {
-      const { dtype } = graph.tensors.get(port.tensor)!.type;
-      if (dtype !== "f32") faults.push(`${dtype} at the interface ("${port.name}")`);
+    for (const port of graph.outputs) {
       if (graph.tensors.get(port.tensor)!.data) faults.push(`an output that is constant ("${port.name}")`);
     }
     if (faults.length > 0) {
       throw new IdapError(
         "E_NOT_EMITTED",
         `the emitter has no kernel for ${faults.length} part(s) of "${graph.name}": ${faults.join(", ")}`,
-        `It emits f32 networks of ${EMITTED_OPS.join(", ")}. \`idap inspect\` lists the operators of a model.`,
+        `It emits networks of ${EMITTED_OPS.join(", ")}. \`idap inspect\` lists the operators of a model.`,
       );
     }
   }
 
   private port(p: { name: string; tensor: string }): LoweredPort {
-    return { name: p.name, tensor: p.tensor, shape: this.shapes.get(p.tensor)! };
+    return { name: p.name, tensor: p.tensor, shape: this.shapes.get(p.tensor)!, dtype: this.dtype(p.tensor) };
   }
 
   private shape(name: string): Shape {
     return this.graph.tensors.get(name)!.type.shape;
+  }
+
+  private dtype(name: string): Dtype {
+    return this.graph.tensors.get(name)!.type.dtype;
   }
 
   private constant(name: string): Float32Array {
@@ -132,7 +126,8 @@ class Lowering {
   private sink(node: Node, position: number): StepSink {
     return {
       shape: (name) => this.shape(name),
-      constant: (name) => (this.graph.tensors.get(name)!.data as Float32Array | undefined) ?? null,
+      dtype: (name) => this.dtype(name),
+      constant: (name) => this.graph.tensors.get(name)!.data ?? null,
       temporary: (name, shape) => this.temporary(name, shape),
       macs: this.macs(node),
       push: (step) => this.placed.push({ position, step }),
@@ -332,7 +327,7 @@ function withoutDead(steps: readonly Step[], outputs: readonly string[]): Step[]
   const kept: Step[] = [];
   for (let i = steps.length - 1; i >= 0; i--) {
     const step = steps[i]!;
-    if (!wanted.has(step.y)) continue;
+    if (!stepOutputs(step).some((name) => wanted.has(name))) continue;
     for (const name of stepInputs(step)) wanted.add(name);
     kept.push(step);
   }

@@ -1,8 +1,9 @@
 /** Lifetimes of tensors to addresses. Weights first, then one arena; nothing is allocated at run time. */
+import { callsOf } from "../kernels/calls/index.js";
 import { alignUp, planMemory, type BufferRequest } from "../kernels/memory.js";
 import { hasBorder, ownerOf, tensorBytes, type LaidOut, type TensorLayout } from "./layout.js";
 import { writesPadding } from "./regions.js";
-import { stepInputs, type Step } from "./steps.js";
+import { stepInputs, stepOutputs, stepScratch, type Step } from "./steps.js";
 
 export interface PlannedBuffer {
   /** The tensor that owns the memory. */
@@ -15,6 +16,11 @@ export interface PlannedBuffer {
   /** Steps from which until which its contents matter; -1 before the run, null after it. */
   readonly first: number;
   readonly last: number | null;
+}
+
+export interface Clear {
+  readonly tensor: string;
+  readonly what: "border" | "all";
 }
 
 export interface MemoryPlan {
@@ -31,7 +37,7 @@ export interface MemoryPlan {
   /** Absolute address of each tensor's buffer (its border included). */
   readonly addresses: ReadonlyMap<string, number>;
   /** What must be zeroed before a step writes, because other tensors used the place: step index to what. */
-  readonly clears: ReadonlyMap<number, "border" | "all">;
+  readonly clears: ReadonlyMap<number, readonly Clear[]>;
 }
 
 /** The compiler keeps the first KiB free of data. */
@@ -47,6 +53,10 @@ function inPlaceCandidates(step: Step): string[] {
       return [step.x];
     case "binary":
       return "tensor" in step.b ? [step.a, step.b.tensor] : [step.a];
+    case "kernel": {
+      const [first] = step.inputs;
+      return callsOf(step.op)!.inPlace && first && "tensor" in first ? [first.tensor] : [];
+    }
     case "conv":
       // A tile reads the residual where it writes, but x also where other tiles write.
       return step.residual === null ? [] : [step.residual];
@@ -79,8 +89,10 @@ class Lifetimes {
     for (const port of laid.inputs) touch(port.tensor, -1);
     laid.steps.forEach((step, i) => {
       for (const name of stepInputs(step)) touch(name, i);
-      touch(step.y, i);
-      if (!this.firstWriter.has(step.y)) this.firstWriter.set(step.y, i);
+      for (const name of [...stepOutputs(step), ...stepScratch(step)]) {
+        touch(name, i);
+        if (!this.firstWriter.has(name)) this.firstWriter.set(name, i);
+      }
     });
     for (const port of laid.outputs) touch(port.tensor, Infinity);
   }
@@ -144,16 +156,21 @@ export function planTensors(laid: LaidOut, weightsBytes: number): MemoryPlan {
       (b) => b === mine || b.offset + b.bytes <= mine.offset || mine.offset + mine.bytes <= b.offset,
     );
   };
-  const clears = new Map<number, "border" | "all">();
-  laid.steps.forEach((step, i) => {
-    if (step.kind === "alias" || lifetimes.firstWriter.get(step.y) !== i || shared.has(i)) return;
-    const layout = laid.layouts.get(step.y)!;
-    const owner = lifetimes.find(step.y);
+  const clearOf = (tensor: string, step: Step, i: number): Clear[] => {
+    if (lifetimes.firstWriter.get(tensor) !== i || (tensor === step.y && shared.has(i))) return [];
+    const layout = laid.layouts.get(tensor)!;
+    const owner = lifetimes.find(tensor);
     // Memory starts as zeros; a place that no other tensor uses keeps them.
-    if (alone(owner) && tensorsOf.get(owner)!.every((t) => t === step.y || sameLayout(laid.layouts.get(t)!, layout)))
-      return;
-    if (!writesPadding(step, laid.layouts)) clears.set(i, "all");
-    else if (hasBorder(layout)) clears.set(i, "border");
+    if (alone(owner) && tensorsOf.get(owner)!.every((t) => t === tensor || sameLayout(laid.layouts.get(t)!, layout)))
+      return [];
+    if (!writesPadding(step, laid.layouts, tensor)) return [{ tensor, what: "all" }];
+    return hasBorder(layout) ? [{ tensor, what: "border" }] : [];
+  };
+  const clears = new Map<number, readonly Clear[]>();
+  laid.steps.forEach((step, i) => {
+    if (step.kind === "alias") return;
+    const own = stepOutputs(step).flatMap((tensor) => clearOf(tensor, step, i));
+    if (own.length > 0) clears.set(i, own);
   });
 
   const totalBytes = arenaOffset + placed.bytes;

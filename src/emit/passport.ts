@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import type { Variant } from "../kernels/tiles.js";
 import { getOp } from "../model/ops/index.js";
-import { sizeOf, type Graph, type Shape } from "../model/types.js";
+import type { Words } from "../kernels/words.js";
+import { sizeOf, type Dtype, type Graph, type Shape } from "../model/types.js";
 import type { EmissionPlan } from "./source.js";
 import type { LoweredPort } from "./steps.js";
 import type { KernelPlan } from "./kernel-plan.js";
@@ -23,7 +24,10 @@ export interface ErrorBound {
 }
 
 export interface SelfTest {
-  /** Inputs: value i of every port is `((i * 2654435761 mod 2^32) / 2^31 - 1) * scale + offset`. */
+  /**
+   * Inputs: with u = i * 2654435761 mod 2^32, value i of a port is (u / 2^31 - 1) * scale + offset for f32, the top byte
+   * of u for u8 and i8, and its top bit for other integers and bool (indices must exist).
+   */
   readonly scale: number;
   readonly offset: number;
   /** Of the strict variant: sha256 of the outputs' bytes in order, and their first values. */
@@ -61,7 +65,8 @@ export interface Passport {
 export interface PassportPort {
   readonly name: string;
   readonly shape: Shape;
-  readonly dtype: "f32";
+  readonly dtype: Dtype;
+  /** In the module's memory: 4 for each element. */
   readonly bytes: number;
 }
 
@@ -91,15 +96,20 @@ export function roundingsOf(graph: Graph): number {
   return Math.max(0, ...graph.outputs.map((p) => count.get(p.tensor) ?? 0));
 }
 
-/** Values of the self-test's inputs, by integer arithmetic only. */
-export function selfTestInput(count: number, scale: number, offset: number): Float32Array {
-  const out = new Float32Array(count);
-  for (let i = 0; i < count; i++) out[i] = ((Math.imul(i, 2654435761) >>> 0) / 2147483648 - 1) * scale + offset;
-  return out;
+/** Values of a self-test's input, by integer arithmetic only; see `SelfTest`. */
+export function selfTestInput(count: number, scale: number, offset: number, dtype: Dtype = "f32"): Words {
+  const mixed = (i: number): number => Math.imul(i, 2654435761) >>> 0;
+  if (dtype === "f32")
+    return Float32Array.from({ length: count }, (_, i) => (mixed(i) / 2147483648 - 1) * scale + offset);
+  return Int32Array.from({ length: count }, (_, i) => {
+    if (dtype === "u8") return mixed(i) >>> 24;
+    if (dtype === "i8") return (mixed(i) | 0) >> 24;
+    return mixed(i) >>> 31;
+  });
 }
 
 const ports = (list: readonly LoweredPort[]): PassportPort[] =>
-  list.map(({ name, shape }) => ({ name, shape, dtype: "f32", bytes: 4 * sizeOf(shape) }));
+  list.map(({ name, shape, dtype }) => ({ name, shape, dtype, bytes: 4 * sizeOf(shape) }));
 
 export interface PassportFacts {
   readonly name: string;

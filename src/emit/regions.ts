@@ -68,8 +68,8 @@ export function channelSpan(step: BinaryStep, layouts: ReadonlyMap<string, Tenso
 }
 
 /** Whether the step writes the padding channels of its output as well as the channels. */
-export function writesPadding(step: Step, layouts: ReadonlyMap<string, TensorLayout>): boolean {
-  const y = layouts.get(step.y)!;
+export function writesPadding(step: Step, layouts: ReadonlyMap<string, TensorLayout>, tensor = step.y): boolean {
+  const y = layouts.get(tensor)!;
   if (y.cs === y.c) return true;
   switch (step.kind) {
     case "conv":

@@ -1,6 +1,7 @@
 /** Runs an emitted module from its bytes: for certification while building, and for tests. */
 import type { Variant } from "../kernels/tiles.js";
-import { sizeOf, type TensorRecord, type TensorValue } from "../model/types.js";
+import { fromWords, isInteger, toWords, type Words } from "../kernels/words.js";
+import { sizeOf, type Dtype, type TensorData, type TensorRecord, type TensorValue } from "../model/types.js";
 import type { LoweredPort } from "./steps.js";
 
 interface Abi {
@@ -17,7 +18,7 @@ interface Abi {
 export interface ModuleRunner {
   readonly variant: Variant;
   /** One sample, in the source model's layout; returns copies. */
-  run(inputs: TensorRecord | Readonly<Record<string, Float32Array>>): Record<string, TensorValue>;
+  run(inputs: TensorRecord | Readonly<Record<string, TensorData>>): Record<string, TensorValue>;
 }
 
 /** Null when this engine does not know the variant's instructions. Throws when the self-test fails. */
@@ -25,30 +26,34 @@ export function instantiateModule(
   variant: Variant,
   wasm: Uint8Array,
   weights: Uint8Array,
-  inputs: readonly Pick<LoweredPort, "name" | "shape">[],
-  outputs: readonly Pick<LoweredPort, "name" | "shape">[],
+  inputs: readonly Pick<LoweredPort, "name" | "shape" | "dtype">[],
+  outputs: readonly Pick<LoweredPort, "name" | "shape" | "dtype">[],
 ): ModuleRunner | null {
   if (!WebAssembly.validate(wasm as BufferSource)) return null;
   const abi = new WebAssembly.Instance(new WebAssembly.Module(wasm as BufferSource)).exports as unknown as Abi;
   new Uint8Array(abi.memory.buffer, abi.weights_ptr(), weights.length).set(weights);
   abi.setup();
   if (abi.selftest() !== 1) throw new Error(`internal: the self-test of variant ${variant} fails on this engine`);
+  const view = (dtype: Dtype, address: number, size: number): Words =>
+    isInteger(dtype)
+      ? new Int32Array(abi.memory.buffer, address, size)
+      : new Float32Array(abi.memory.buffer, address, size);
   return {
     variant,
     run(values) {
       inputs.forEach((port, i) => {
         const given = values[port.name];
-        const data = given instanceof Float32Array ? given : (given?.data as Float32Array | undefined);
+        const data = given && "data" in given ? given.data : given;
         const size = sizeOf(port.shape);
         if (data?.length !== size)
           throw new Error(`internal: input "${port.name}" needs ${size} values, got ${data?.length}`);
-        new Float32Array(abi.memory.buffer, abi.input_ptr(i), size).set(data);
+        view(port.dtype, abi.input_ptr(i), size).set(toWords(data, `the input "${port.name}"`));
       });
       abi.run();
       const result: Record<string, TensorValue> = {};
       outputs.forEach((port, i) => {
-        const view = new Float32Array(abi.memory.buffer, abi.output_ptr(i), sizeOf(port.shape));
-        result[port.name] = { data: view.slice(), shape: port.shape, dtype: "f32" };
+        const words = view(port.dtype, abi.output_ptr(i), sizeOf(port.shape)).slice();
+        result[port.name] = { data: fromWords(words, port.dtype), shape: port.shape, dtype: port.dtype };
       });
       return result;
     },

@@ -10,6 +10,8 @@ import {
   type Loop,
 } from "./regions.js";
 import { axisStrides, hasBorder, imageBytes, rowBytes, tensorBytes, type TensorLayout } from "./layout.js";
+import { stepCalls } from "./kernel-step.js";
+import { writeCalls } from "./source-calls.js";
 import type { Place } from "./source-conv.js";
 import { Lines } from "./source-tiles.js";
 import type { Step } from "./steps.js";
@@ -256,6 +258,9 @@ export function plainBody(
       }
       break;
     }
+    case "kernel":
+      writeCalls(out, stepCalls(step, weights, layouts, place.at), call);
+      break;
     default:
       throw new Error(`internal: no text for a ${step.kind} step`);
   }

@@ -63,9 +63,10 @@ export function moduleSource(plan: EmissionPlan, variant: Variant): string {
     const chunk = plan.weights.chunks.get(i);
     const weights = chunk ? memory.weightsOffset + chunk.offset : null;
     const clear = memory.clears.get(i);
-    const layout = laid.layouts.get(step.y)!;
     const body = [
-      ...(clear ? [clearBody(clear, layout, memory.addresses.get(step.y)!, call)] : []),
+      ...(clear ?? []).map(({ what, tensor }) =>
+        clearBody(what, laid.layouts.get(tensor)!, memory.addresses.get(tensor)!, call),
+      ),
       step.kind === "conv"
         ? convBody(step, weights!, place)
         : step.kind === "depthwise"
@@ -170,6 +171,8 @@ function describe(step: Step, layouts: ReadonlyMap<string, TensorLayout>): strin
       return `${step.name}: ${step.op} over axes ${step.axes.join(", ")} of ${shape(step.x)} -> ${y}`;
     case "softmax":
       return `${step.name}: softmax over axis ${step.axis} of ${y}`;
+    case "kernel":
+      return `${step.name}: ${step.op} -> ${y}${macs}`;
     case "move":
       return `${step.name}: copy ${shape(step.x)} -> ${y}`;
     case "alias":

@@ -2,7 +2,7 @@
  * What the device executes, before sizes become addresses: a list of steps over named tensors.
  * `lower` makes it from a graph; `layout` adds the moves that different memory layouts need.
  */
-import type { Shape } from "../model/types.js";
+import type { Attrs, Dtype, Shape, TensorData } from "../model/types.js";
 
 export type Activation = "none" | "relu" | "relu6";
 /** Codes of the kernels' `act` argument. */
@@ -123,6 +123,22 @@ export interface FillStep extends StepBase {
   readonly value: number;
 }
 
+/** An operator whose kernel calls are described once for host and device (src/kernels/calls). */
+export interface KernelStep extends StepBase {
+  readonly kind: "kernel";
+  readonly op: string;
+  readonly attrs: Attrs;
+  readonly inputs: readonly ({ readonly tensor: string } | { readonly values: TensorData; readonly shape: Shape })[];
+  readonly inputDtypes: readonly Dtype[];
+  /** Outputs after the first, which is `y`. */
+  readonly others: readonly string[];
+  readonly outputDtypes: readonly Dtype[];
+  /** Tensors without meaning that only this step uses. */
+  readonly scratch: readonly string[];
+  /** Constants that the calls refer to. */
+  readonly tables: readonly (Float32Array | Int32Array)[];
+}
+
 /** Same values in the same order under another shape: no code when both layouts are contiguous. */
 export interface AliasStep extends StepBase {
   readonly kind: "alias";
@@ -140,6 +156,7 @@ export type Step =
   | MatmulStep
   | MoveStep
   | FillStep
+  | KernelStep
   | AliasStep;
 
 /** Tensors that a step reads. */
@@ -153,9 +170,21 @@ export function stepInputs(step: Step): string[] {
       return [step.a, step.b];
     case "fill":
       return [];
+    case "kernel":
+      return step.inputs.flatMap((operand) => ("tensor" in operand ? [operand.tensor] : []));
     default:
       return [step.x];
   }
+}
+
+/** Tensors that a step writes: its results, the first of which is `y`. */
+export function stepOutputs(step: Step): string[] {
+  return step.kind === "kernel" ? [step.y, ...step.others] : [step.y];
+}
+
+/** Tensors that hold what only the step itself reads. */
+export function stepScratch(step: Step): readonly string[] {
+  return step.kind === "kernel" ? step.scratch : [];
 }
 
 /** The same step with its tensors renamed. */
@@ -169,6 +198,11 @@ export function renameInputs(step: Step, rename: (tensor: string) => string): St
       return { ...step, a: rename(step.a), b: rename(step.b) };
     case "fill":
       return step;
+    case "kernel":
+      return {
+        ...step,
+        inputs: step.inputs.map((operand) => ("tensor" in operand ? { tensor: rename(operand.tensor) } : operand)),
+      };
     default:
       return { ...step, x: rename(step.x) };
   }
@@ -178,6 +212,8 @@ export interface LoweredPort {
   readonly name: string;
   readonly tensor: string;
   readonly shape: Shape;
+  /** Of the interface; in memory every element is a word. */
+  readonly dtype: Dtype;
 }
 
 export interface Lowered {

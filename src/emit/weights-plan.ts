@@ -1,7 +1,9 @@
 /** The weights file: every constant of the steps in the layout of its kernel, equal chunks stored once. */
 import { createHash } from "node:crypto";
 import { packPanels, packVector, segmentRows } from "../kernels/weights.js";
+import { packWords } from "../kernels/words.js";
 import { convGeometry } from "./conv-geometry.js";
+import { stepConstants } from "./kernel-step.js";
 import type { TensorLayout } from "./layout.js";
 import { binaryForm } from "./regions.js";
 import type { BinaryStep, ConvStep, Step } from "./steps.js";
@@ -58,6 +60,15 @@ function binaryValues(
   return packVector(out);
 }
 
+function bytesOf(step: Step, layouts: ReadonlyMap<string, TensorLayout>): Uint8Array | null {
+  if (step.kind === "kernel") {
+    const constants = stepConstants(step);
+    return constants.length > 0 ? packWords(constants) : null;
+  }
+  const values = constantsOf(step, layouts);
+  return values && new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
 function constantsOf(step: Step, layouts: ReadonlyMap<string, TensorLayout>): Float32Array | null {
   switch (step.kind) {
     case "conv":
@@ -79,9 +90,8 @@ export function planWeights(steps: readonly Step[], layouts: ReadonlyMap<string,
   const parts: Uint8Array[] = [];
   let end = 0;
   steps.forEach((step, i) => {
-    const values = constantsOf(step, layouts);
-    if (!values) return;
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const bytes = bytesOf(step, layouts);
+    if (!bytes) return;
     const key = createHash("sha256").update(bytes).digest("hex");
     let chunk = known.get(key);
     if (!chunk) {

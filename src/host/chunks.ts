@@ -1,4 +1,5 @@
 /** A large batch as chunks of a fixed size: what to copy where, for tensors whose batch axis need not be the first. */
+import type { Words } from "../kernels/words.js";
 import { typeOf } from "../model/graph.js";
 import { shapeAt, sizeOf, type Graph, type TensorType } from "../model/types.js";
 
@@ -25,9 +26,9 @@ export function samplesAreIndependent(graph: Graph): boolean {
  */
 export function copySamples(
   type: TensorType,
-  whole: Float32Array,
+  whole: Words,
   wholeBatch: number,
-  part: Float32Array,
+  part: Words,
   partBatch: number,
   first: number,
   count: number,

@@ -82,8 +82,8 @@ function rowIsWhole({ shape, plain }: Layout): boolean {
   return plain || shape.length < 2 || shape[shape.length - 1]! % 4 === 0;
 }
 
-export function placeOf(name: string, view: View): Place {
+export function placeOf(name: string, view: View, integer = false): Place {
   const { shape, strides, address, plain } = view;
   const last = shape[shape.length - 1] ?? 1;
-  return { name, address, shape, strides, rowFloats: plain && shape.length > 1 ? last : pad4(last) };
+  return { name, address, shape, strides, rowFloats: plain && shape.length > 1 ? last : pad4(last), integer };
 }

@@ -1,3 +1,4 @@
+import type { Words } from "../kernels/words.js";
 import type { Place, Plan } from "./plan.js";
 
 /** One WebAssembly memory that runs one plan. */
@@ -11,7 +12,7 @@ export interface Machine {
   /** Fills the first `count` rows (of the last axis) of a tensor from `data`, starting at element `from`. */
   write(place: Place, data: ArrayLike<number>, from: number, count: number): void;
   /** The first `count` rows of a tensor into `out`, starting at element `to`. */
-  read(place: Place, out: Float32Array, to: number, count: number): void;
+  read(place: Place, out: Words, to: number, count: number): void;
 }
 
 /** Allocates the memory, places the constants and runs the plan's set-up. */

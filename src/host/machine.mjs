@@ -20,13 +20,15 @@ export function createMachine(module, plan) {
   if (own > plan.firstAddress)
     throw new Error(`internal: the host module's own data ends at ${own}, in the plan's memory`);
   const floats = new Float32Array(memory.buffer);
+  const integers = new Int32Array(memory.buffer);
   const bind = (/** @type {import("./plan.js").Call} */ [name, ...args]) => {
     const kernel = kernels[name];
     if (!kernel) throw new Error(`internal: the host module has no kernel ${name}`);
     return () => kernel(...args);
   };
   const calls = plan.calls.map(bind);
-  for (const { address, data } of plan.constants) floats.set(data, address / 4);
+  for (const { address, data } of plan.constants)
+    (data instanceof Int32Array ? integers : floats).set(data, address / 4);
   for (const call of plan.setup.map(bind)) call();
   return {
     floats,
@@ -35,16 +37,18 @@ export function createMachine(module, plan) {
       for (const call of calls) call();
     },
     write(place, data, from, count) {
+      const words = place.integer ? integers : floats;
       eachRow(place, count, (at, row, width) => {
         const source = from + row * width;
-        for (let i = 0; i < width; i++) floats[at + i] = /** @type {number} */ (data[source + i]);
-        for (let i = width; i < place.rowFloats; i++) floats[at + i] = 0;
+        for (let i = 0; i < width; i++) words[at + i] = /** @type {number} */ (data[source + i]);
+        for (let i = width; i < place.rowFloats; i++) words[at + i] = 0;
       });
     },
     read(place, out, to, count) {
+      const words = place.integer ? integers : floats;
       eachRow(place, count, (at, row, width) => {
         const target = to + row * width;
-        for (let i = 0; i < width; i++) out[target + i] = /** @type {number} */ (floats[at + i]);
+        for (let i = 0; i < width; i++) out[target + i] = /** @type {number} */ (words[at + i]);
       });
     },
   };

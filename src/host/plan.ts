@@ -3,6 +3,8 @@
  * It is built once for a graph and a batch size, can be printed, and is sent to worker threads as it is.
  */
 
+import type { Words } from "../kernels/words.js";
+
 /** Name of an export of the host module, and its arguments: addresses and strides in bytes, sizes in elements. */
 export type Call = readonly [kernel: string, ...args: number[]];
 
@@ -14,6 +16,8 @@ export interface Place {
   readonly strides: readonly number[];
   /** Floats that a writer sets for each row of the last axis: the values, then zeros up to here. */
   readonly rowFloats: number;
+  /** Words are i32, not f32. */
+  readonly integer: boolean;
 }
 
 /** A run of floats. */
@@ -28,7 +32,7 @@ export interface Plan {
   readonly firstAddress: number;
   readonly bytes: number;
   /** What must be in memory before `setup`: weights and other constants. */
-  readonly constants: readonly { readonly address: number; readonly data: Float32Array }[];
+  readonly constants: readonly { readonly address: number; readonly data: Words }[];
   /** Once, after the constants are there: weights into the order of the kernels. */
   readonly setup: readonly Call[];
   readonly calls: readonly Call[];

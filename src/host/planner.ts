@@ -6,7 +6,7 @@
  */
 import { IdapError, invariant } from "../model/errors.js";
 import { tensorOf } from "../model/graph.js";
-import { shapeAt, sizeOf, type Graph, type Shape } from "../model/types.js";
+import { shapeAt, sizeOf, type Dtype, type Graph, type Shape, type TensorData } from "../model/types.js";
 import { align, assignOffsets, type Lifetime } from "./arena.js";
 import { fuseGraph, type Step } from "./fuse.js";
 import {
@@ -20,10 +20,11 @@ import {
   type Layout,
   type View,
 } from "./layout.js";
+import { isInteger, toWords, type Words } from "../kernels/words.js";
 import type { LowerContext } from "./lower/context.js";
-import { haloWish, lowerings } from "./lower/index.js";
-import { copyStrided } from "./lower/strided.js";
-import { FIRST_ADDRESS, pad4, type Call, type Plan, type PlanOptions, type Region } from "./plan.js";
+import { haloWish, loweringOf } from "./lower/index.js";
+import { copyStrided } from "../kernels/strided.js";
+import { FIRST_ADDRESS, pad4, type Call, type Place, type Plan, type PlanOptions, type Region } from "./plan.js";
 
 const PAGE = 65536;
 const LAST_BYTE = 65536 * PAGE - PAGE;
@@ -63,7 +64,16 @@ class Planner {
     const states = Array.from({ length: this.options.states ?? 0 }, () => this.region(mutable.length));
 
     const packedAt = new Map<string, number>();
-    const scratch = this.steps.map((step) => (this.isAlias(step) ? [] : this.measure(step, packedAt)));
+    const tables: number[][] = [];
+    const scratch = this.steps.map((step, i) => {
+      const own: number[] = (tables[i] = []);
+      const table = (data: Words): void => {
+        const { address } = this.region(pad4(data.length));
+        constants.push({ address, data });
+        own.push(address);
+      };
+      return this.isAlias(step) ? [] : this.measure(step, packedAt, table);
+    });
     const { arena, temps } = this.assign(scratch);
 
     const calls: Call[] = [];
@@ -73,7 +83,7 @@ class Planner {
     this.steps.forEach((step, i) => {
       if (this.isAlias(step)) return;
       for (const name of step.outputs) this.clearBorder(name, calls);
-      this.lower(step, temps[i]!, packedAt, done, calls, setup);
+      this.lower(step, temps[i]!, tables[i]!, packedAt, done, calls, setup);
     });
     (this.options.collect ?? []).forEach((name, i) => {
       const to = {
@@ -90,12 +100,24 @@ class Planner {
       setup,
       calls,
       arena,
-      inputs: this.graph.inputs.map((port) => placeOf(port.tensor, this.view(port.tensor))),
-      results: this.results.map((name) => placeOf(name, this.view(name))),
+      inputs: this.graph.inputs.map((port) => this.place(port.tensor)),
+      results: this.results.map((name) => this.place(name)),
       mutable,
       collected,
       states,
     };
+  }
+
+  private place(name: string): Place {
+    return placeOf(name, this.view(name), isInteger(this.dtype(name)));
+  }
+
+  private dtype(name: string): Dtype {
+    return tensorOf(this.graph, name).type.dtype;
+  }
+
+  private constant(name: string): TensorData | null {
+    return this.fixed.has(name) ? tensorOf(this.graph, name).data! : null;
   }
 
   private shape(name: string): Shape {
@@ -111,13 +133,7 @@ class Planner {
       const old = halos.get(wish.tensor) ?? NO_HALO;
       halos.set(wish.tensor, wish.halo.map((d, i) => Math.max(d, old[i]!)) as unknown as Halo);
     }
-    for (const [name, { type, data }] of this.graph.tensors) {
-      if (type.dtype !== "f32") {
-        throw new IdapError(
-          "E_DTYPE",
-          `tensor "${name}" of "${this.graph.name}" is ${type.dtype}; the wasm executor computes in f32`,
-        );
-      }
+    for (const [name, { data }] of this.graph.tensors) {
       if (data) this.layouts.set(name, plainLayout(this.shape(name)));
     }
     const padded = (name: string): Layout => paddedLayout(this.shape(name), halos.get(name));
@@ -152,11 +168,11 @@ class Planner {
     return { ...this.region(length), offsets };
   }
 
-  private placeConstants(): Pick<Plan, "constants" | "mutable"> {
-    const constants: { address: number; data: Float32Array }[] = [];
+  private placeConstants(): { constants: { address: number; data: Words }[] } & Pick<Plan, "mutable"> {
+    const constants: { address: number; data: Words }[] = [];
     const put = (name: string, address: number): void => {
       this.bases.set(name, address);
-      constants.push({ address, data: tensorOf(this.graph, name).data as Float32Array });
+      constants.push({ address, data: toWords(tensorOf(this.graph, name).data!, `the constant "${name}"`) });
     };
     const names = this.options.mutable ?? [];
     const mutable = this.reserve(names.map((name) => pad4(sizeOf(this.shape(name)))));
@@ -168,13 +184,19 @@ class Planner {
     return { constants, mutable };
   }
 
-  /** Scratch buffers that a step asks for; packed memory is reserved on the way. */
-  private measure(step: Step, packedAt: Map<string, number>): number[] {
+  /** Scratch buffers that a step asks for; packed memory and tables are reserved on the way. */
+  private measure(step: Step, packedAt: Map<string, number>, table: (data: Words) => void): number[] {
     const sizes: number[] = [];
     this.lowering(step)(step, {
       view: (name) => place(this.layout(name), this.bases.get(name) ?? FIRST_ADDRESS),
       temp: (bytes) => {
         sizes.push(bytes);
+        return FIRST_ADDRESS;
+      },
+      dtype: (name) => this.dtype(name),
+      constant: (name) => this.constant(name),
+      table: (data) => {
+        table(data);
         return FIRST_ADDRESS;
       },
       call: () => {},
@@ -216,15 +238,20 @@ class Planner {
   private lower(
     step: Step,
     temps: readonly number[],
+    tables: readonly number[],
     packedAt: ReadonlyMap<string, number>,
     done: Set<string>,
     calls: Call[],
     setup: Call[],
   ): void {
     let next = 0;
+    let nextTable = 0;
     const call = (...c: Call): void => void calls.push(c);
     const ctx: LowerContext = {
       view: (name) => this.view(name),
+      dtype: (name) => this.dtype(name),
+      constant: (name) => this.constant(name),
+      table: () => tables[nextTable++]!,
       temp: () => temps[next++]!,
       call,
       packed: (key, _bytes, sources, fill) => {
@@ -240,11 +267,17 @@ class Planner {
       },
     };
     this.lowering(step)(step, ctx);
-    invariant(next === temps.length, `the lowering of ${step.op} asks for the same scratch memory both times`);
+    invariant(
+      next === temps.length && nextTable === tables.length,
+      `the lowering of ${step.op} asks for the same scratch memory and tables both times`,
+    );
   }
 
   private lowering(step: Step): (step: Step, ctx: LowerContext) => void {
-    const lowering = lowerings[step.op];
+    const lowering = loweringOf(
+      step,
+      [...readsOf(step), ...step.outputs].map((name) => this.dtype(name)),
+    );
     if (!lowering) {
       throw new IdapError(
         "E_OP",

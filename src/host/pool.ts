@@ -1,10 +1,11 @@
 /** Worker threads that run one plan on chunk after chunk. */
+import type { Words } from "../kernels/words.js";
 import type { Plan } from "./plan.js";
 import { startWorker, type HostWorker } from "./workers.js";
 
 interface Job {
-  readonly inputs: readonly Float32Array[];
-  readonly resolve: (outputs: Float32Array[]) => void;
+  readonly inputs: readonly Words[];
+  readonly resolve: (outputs: Words[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -18,7 +19,7 @@ export class Pool {
     this.idle = [...this.workers];
   }
 
-  run(inputs: readonly Float32Array[]): Promise<Float32Array[]> {
+  run(inputs: readonly Words[]): Promise<Words[]> {
     return new Promise((resolve, reject) => {
       this.queue.push({ inputs, resolve, reject });
       this.next();
@@ -35,7 +36,7 @@ export class Pool {
       const job = this.queue.shift()!;
       worker
         .ask({ kind: "infer", inputs: job.inputs })
-        .then((answer) => job.resolve(answer as Float32Array[]), job.reject)
+        .then((answer) => job.resolve(answer as Words[]), job.reject)
         .finally(() => {
           this.idle.push(worker);
           this.next();

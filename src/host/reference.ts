@@ -23,13 +23,16 @@ export function evaluateGraph(
 ): Map<string, NdArray> {
   const values = new Map<string, NdArray>(inputs);
   for (const [name, { data, type }] of graph.tensors) {
-    if (data) values.set(name, { data: constants.get(name) ?? toDoubles(data), shape: type.shape });
+    if (data) {
+      values.set(name, { data: constants.get(name) ?? toDoubles(data), shape: type.shape, dtype: type.dtype });
+    }
   }
   for (const node of graph.nodes) {
     const operands = node.inputs.map((name) => values.get(name)!);
-    const shapes = node.outputs.map((name) => shapeAt(tensorOf(graph, name).type, batch));
+    const types = node.outputs.map((name) => tensorOf(graph, name).type);
+    const shapes = types.map((type) => shapeAt(type, batch));
     const results = getOp(node.op).reference(operands, node.attrs, shapes);
-    node.outputs.forEach((name, i) => values.set(name, results[i]!));
+    node.outputs.forEach((name, i) => values.set(name, { ...results[i]!, dtype: types[i]!.dtype }));
   }
   return values;
 }
@@ -65,8 +68,8 @@ export class ReferenceExecutor implements Executor {
     const batch = batchOf(this.graph, inputs);
     const arrays = new Map<string, NdArray>();
     for (const { name, tensor } of this.graph.inputs) {
-      const { data, shape } = inputs[name]!;
-      arrays.set(tensor, { data: toDoubles(data), shape });
+      const { data, shape, dtype } = inputs[name]!;
+      arrays.set(tensor, { data: toDoubles(data), shape, dtype });
     }
     return evaluateGraph(this.graph, arrays, batch);
   }

@@ -1,7 +1,8 @@
 /** The default executor: our own kernels in WebAssembly, on a static plan for each batch size. */
+import { fromWords, isInteger, toWords, type Words } from "../kernels/words.js";
 import { IdapError } from "../model/errors.js";
 import { typeOf } from "../model/graph.js";
-import { shapeAt, sizeOf, type Graph, type TensorRecord, type TensorValue } from "../model/types.js";
+import { shapeAt, sizeOf, type Dtype, type Graph, type TensorRecord, type TensorValue } from "../model/types.js";
 import { copySamples, samplesAreIndependent } from "./chunks.js";
 import type { Executor, ExecutorOptions } from "./executor-types.js";
 import { batchOf } from "./inputs.js";
@@ -19,7 +20,7 @@ const KEPT = 2;
 /** One plan and what runs it: a machine in this thread, or one in each worker. */
 interface Session {
   readonly plan: Plan;
-  run(inputs: readonly Float32Array[]): Promise<Float32Array[]>;
+  run(inputs: readonly Words[]): Promise<Words[]>;
   close(): Promise<void>;
 }
 
@@ -66,19 +67,21 @@ export class WasmExecutor implements Executor {
     const batch = batchOf(this.graph, inputs);
     const chunk = this.independent ? Math.min(batch, this.options.batch ?? DEFAULT_BATCH) : batch;
     const session = await this.session(chunk, observed);
-    const results = new Map<string, Float32Array>();
+    const given = this.graph.inputs.map(({ name }) => toWords(inputs[name]!.data, `the input "${name}"`));
+    const results = new Map<string, Words>();
     for (const { name } of session.plan.results) {
-      results.set(name, new Float32Array(sizeOf(shapeAt(typeOf(this.graph, name), batch))));
+      const type = typeOf(this.graph, name);
+      results.set(name, wordsOf(type.dtype, sizeOf(shapeAt(type, batch))));
     }
     const jobs: Promise<void>[] = [];
     for (let first = 0; first < batch; first += chunk) {
       const count = Math.min(chunk, batch - first);
-      const parts = this.graph.inputs.map((port) => {
+      const parts = this.graph.inputs.map((port, i) => {
         const type = typeOf(this.graph, port.tensor);
-        const whole = inputs[port.name]!.data as Float32Array;
+        const whole = given[i]!;
         if (chunk === batch) return whole;
         // A last chunk that is not full is filled up with zeros: samples do not see one another.
-        const part = new Float32Array(sizeOf(shapeAt(type, chunk)));
+        const part = wordsOf(type.dtype, sizeOf(shapeAt(type, chunk)));
         copySamples(type, whole, batch, part, chunk, first, count, true);
         return part;
       });
@@ -97,8 +100,9 @@ export class WasmExecutor implements Executor {
     await Promise.all(jobs);
     return new Map(
       [...results].map(([name, data]) => {
-        const shape = shapeAt(typeOf(this.graph, name), batch);
-        return [name, { data, shape, dtype: "f32" as const }];
+        const type = typeOf(this.graph, name);
+        const { dtype } = type;
+        return [name, { data: fromWords(data, dtype), shape: shapeAt(type, batch), dtype }];
       }),
     );
   }
@@ -139,7 +143,7 @@ export class WasmExecutor implements Executor {
         plan.inputs.forEach((place, i) => machine.write(place, inputs[i]!, 0, rowsOf(place.shape)));
         machine.run();
         return plan.results.map((place) => {
-          const out = new Float32Array(sizeOf(place.shape));
+          const out = new (place.integer ? Int32Array : Float32Array)(sizeOf(place.shape));
           machine.read(place, out, 0, rowsOf(place.shape));
           return out;
         });
@@ -147,6 +151,10 @@ export class WasmExecutor implements Executor {
       close: async () => {},
     };
   }
+}
+
+function wordsOf(dtype: Dtype, length: number): Words {
+  return isInteger(dtype) ? new Int32Array(length) : new Float32Array(length);
 }
 
 function rowsOf(shape: readonly number[]): number {

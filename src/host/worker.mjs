@@ -20,11 +20,11 @@ function pass(inputs) {
   machine.run();
 }
 
-/** @param {readonly Float32Array[]} inputs */
+/** @param {readonly import("../kernels/words.js").Words[]} inputs */
 function infer(inputs) {
   pass(inputs);
   return plan.results.map((place) => {
-    const out = new Float32Array(sizeOf(place.shape));
+    const out = new (place.integer ? Int32Array : Float32Array)(sizeOf(place.shape));
     machine.read(place, out, 0, rowsOf(place.shape));
     return out;
   });

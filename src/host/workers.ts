@@ -1,5 +1,6 @@
 /** Starting and talking to worker threads. They end when closed, and never keep the process alive while idle. */
 import { Worker } from "node:worker_threads";
+import type { Words } from "../kernels/words.js";
 import type { Plan } from "./plan.js";
 
 /** What a worker gets when it starts. */
@@ -39,7 +40,7 @@ export type OptimizerSettings =
   | { readonly kind: "adamw"; readonly beta1: number; readonly beta2: number; readonly weightDecay: number };
 
 export type Request =
-  | { readonly kind: "infer"; readonly inputs: readonly Float32Array[] }
+  | { readonly kind: "infer"; readonly inputs: readonly Words[] }
   | { readonly kind: "gradients"; readonly slot: number }
   | { readonly kind: "update"; readonly rate: number; readonly corrections: readonly [number, number] }
   | { readonly kind: "weights" };

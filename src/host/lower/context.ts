@@ -1,13 +1,18 @@
 /** What an operator's lowering sees: where its tensors lie, scratch memory, and the list that takes its kernel calls. */
 import { invariant } from "../../model/errors.js";
-import { sizeOf, type Shape } from "../../model/types.js";
+import { sizeOf, type Dtype, type Shape, type TensorData } from "../../model/types.js";
 import type { Step } from "../fuse.js";
 import { paddedLayout, place, type Halo, type Layout, type View } from "../layout.js";
 import { pad4, type Call } from "../plan.js";
-import { copyStrided } from "./strided.js";
+import { copyStrided } from "../../kernels/strided.js";
 
 export interface LowerContext {
   view(tensor: string): View;
+  dtype(tensor: string): Dtype;
+  /** Values of a constant that never changes, else null. */
+  constant(tensor: string): TensorData | null;
+  /** Address of a table of constants. */
+  table(data: Float32Array | Int32Array): number;
   /** Scratch memory for this step alone. */
   temp(bytes: number): number;
   call(...call: Call): void;

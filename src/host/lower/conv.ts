@@ -5,7 +5,7 @@ import { NO_HALO, paddedLayout, type Halo, type View } from "../layout.js";
 import { pad4 } from "../plan.js";
 import { gradientPhases, haloOf, phaseReach, windowReach, type Phase } from "../windows.js";
 import { clear, flatten, readPixels, scratch, vector, writePixels, type LowerContext, type Pixels } from "./context.js";
-import { copyStrided, type Strided } from "./strided.js";
+import { copyStrided, type Strided } from "../../kernels/strided.js";
 
 interface ConvAttrs {
   strides: [number, number];

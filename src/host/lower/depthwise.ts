@@ -6,7 +6,7 @@ import { pad4 } from "../plan.js";
 import { gradientPhases } from "../windows.js";
 import { clear, readPixels, scratch, vector, writePixels, type LowerContext, type Pixels } from "./context.js";
 import { gradientHalo, windowHalo } from "./conv.js";
-import { blocks, copyStrided } from "./strided.js";
+import { blocks, copyStrided } from "../../kernels/strided.js";
 
 interface DepthwiseAttrs {
   strides: [number, number];

@@ -12,7 +12,7 @@ import {
   type Lowering,
   type Pixels,
 } from "./context.js";
-import { blocks, broadcastStrides } from "./strided.js";
+import { blocks, broadcastStrides } from "../../kernels/strided.js";
 
 const image = (p: Pixels): [number, number, number] => [p.address, p.image, p.row];
 

@@ -1,5 +1,7 @@
 /** Operator → how a step of it becomes kernel calls. */
-import type { Shape } from "../../model/types.js";
+import { calledOps, callsOf } from "../../kernels/calls/index.js";
+import { hasOp } from "../../model/ops/index.js";
+import type { Dtype, Shape } from "../../model/types.js";
 import type { Step } from "../fuse.js";
 import type { Halo } from "../layout.js";
 import type { Lowering } from "./context.js";
@@ -11,8 +13,9 @@ import { concat, pad, reshape, slice, transpose } from "./move.js";
 import { batchNorm, batchNormGrad, batchNormTrain } from "./norm.js";
 import { pool, poolGrad } from "./pool.js";
 import { reduce, reduceMaxGrad, reduceMeanGrad } from "./reduce.js";
+import { sharedCalls } from "./shared.js";
 
-export const lowerings: Readonly<Record<string, Lowering>> = {
+const own: Readonly<Record<string, Lowering>> = {
   conv2d,
   conv2d_grad_input: conv2dGradInput,
   conv2d_grad_weight: conv2dGradWeight,
@@ -53,6 +56,34 @@ export const lowerings: Readonly<Record<string, Lowering>> = {
   mean_squared_error: squaredError,
   mean_squared_error_grad: squaredErrorGrad,
 };
+
+/** Operators that the host runs, sorted. */
+export const hostOps: readonly string[] = [...new Set([...Object.keys(own), ...calledOps])].filter(hasOp).sort();
+
+/** Operators that move words, whatever they stand for. */
+const MOVES = new Set(["transpose", "reshape", "slice", "concat"]);
+
+/**
+ * How a step is lowered: by code of its own where there is some for f32, else by the calls that host and device share.
+ * @param dtypes of everything the step reads and writes
+ */
+export function loweringOf(step: Step, dtypes: readonly Dtype[]): Lowering | null {
+  const special = own[step.op];
+  if (special && (MOVES.has(step.op) || dtypes.every((d) => d === "f32")) && !needsShared(step)) return special;
+  return callsOf(step.op) ? sharedCalls : null;
+}
+
+/** Forms of an operator that its own code does not know. */
+function needsShared({ op, attrs }: Step): boolean {
+  switch (op) {
+    case "slice":
+      return ((attrs.steps as number[] | undefined) ?? []).some((s) => s !== 1);
+    case "pad":
+      return (attrs.mode ?? "constant") !== "constant";
+    default:
+      return false;
+  }
+}
 
 /** Operators that copy an image's windows through scratch memory anyway, so that a border would be of no use. */
 function throughScratch(step: Step, weights: Shape): boolean {

@@ -2,7 +2,7 @@
 import { sizeOf } from "../../model/types.js";
 import { plainLayout, type View } from "../layout.js";
 import { clear, clearPadding, scratch, type Lowering } from "./context.js";
-import { copyStrided } from "./strided.js";
+import { copyStrided } from "../../kernels/strided.js";
 
 export const pad: Lowering = (step, ctx) => {
   const [x, y] = [ctx.view(step.inputs[0]!), ctx.view(step.outputs[0]!)];

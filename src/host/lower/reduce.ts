@@ -2,7 +2,7 @@
 import type { Shape } from "../../model/types.js";
 import { paddedLayout, plainLayout } from "../layout.js";
 import { clear, clearPadding, flatten, readPixels, scratch, type Lowering } from "./context.js";
-import { blocks, copyStrided, reducedStrides } from "./strided.js";
+import { blocks, copyStrided, reducedStrides } from "../../kernels/strided.js";
 
 const IMAGE_KIND: Readonly<Record<string, number>> = { reduce_sum: 0, reduce_mean: 1, reduce_max: 2 };
 

@@ -1,8 +1,7 @@
 /** Kernels that take four axes with any strides, applied to tensors of any rank. */
-import type { Shape } from "../../model/types.js";
-import type { Call } from "../plan.js";
+import type { Shape } from "../model/types.js";
 
-type Emit = (...call: Call) => void;
+type Emit = (kernel: string, ...args: number[]) => void;
 
 /** What a strided kernel needs of an operand. */
 export interface Strided {
