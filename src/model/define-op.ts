@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { Coupling } from "./coupling.js";
 import type { CutContext } from "./cut.js";
-import type { Attrs, Shape, TensorType } from "./types.js";
+import type { Attrs, Dtype, Shape, TensorType } from "./types.js";
 
 /** Multiply-accumulates and the bytes of weights and activations that must move, at batch 1. */
 export interface Cost {
@@ -13,6 +13,8 @@ export interface Cost {
 export interface NdArray {
   readonly data: Float64Array;
   readonly shape: Shape;
+  /** What the doubles stand for, for operators that compute integers in another way; f32 where it is absent. */
+  readonly dtype?: Dtype;
 }
 
 /**

@@ -5,5 +5,6 @@ export const relu = unaryOp({
   name: "relu",
   summary: "max(x, 0)",
   f: (x) => (x > 0 ? x : 0),
+  gradient: "operator",
   tolerance: { kind: "exact" },
 });

@@ -20,7 +20,7 @@ export function foldConstants(graph: Graph): Graph {
       continue;
     }
     const results = getOp(node.op).reference(
-      operands.map((t) => ({ data: toDoubles(t.data!), shape: t.type.shape })),
+      operands.map(({ data, type }) => ({ data: toDoubles(data!), shape: type.shape, dtype: type.dtype })),
       node.attrs,
       node.outputs.map((name) => shapeAt(tensors.get(name)!.type, 1)),
     );

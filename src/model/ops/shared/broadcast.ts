@@ -1,14 +1,26 @@
 import type { Coupling } from "../../coupling.js";
 import type { NdArray, VjpContext } from "../../define-op.js";
 import { IdapError } from "../../errors.js";
-import { stridesOf, type Shape, type TensorType } from "../../types.js";
-import { needF32, showType } from "./checks.js";
+import { stridesOf, type Dtype, type Shape, type TensorType } from "../../types.js";
+import { needDtype, showType } from "./checks.js";
 import { zeros } from "./taps.js";
 
-/** Result type of numpy broadcasting: axes align from the right, extent 1 repeats. */
-export function broadcastTypes(op: string, [a, b]: readonly TensorType[]): TensorType[] {
-  if (!a || !b) throw new IdapError("E_ARITY", `${op} needs two operands`);
-  needF32(op, [a, b]);
+/** Result type of numpy broadcasting: axes align from the right, extent 1 repeats. All operands have one dtype of `allowed`. */
+export function broadcastTypes(
+  op: string,
+  inputs: readonly TensorType[],
+  allowed: readonly Dtype[] = ["f32"],
+): TensorType[] {
+  needDtype(op, inputs, allowed);
+  return [{ ...broadcastShape(op, inputs), dtype: inputs[0]!.dtype }];
+}
+
+/** Shape and batch axis of broadcasting, whatever the dtypes. */
+export function broadcastShape(op: string, inputs: readonly TensorType[]): Pick<TensorType, "shape" | "batchAxis"> {
+  return inputs.reduce((a, b) => ({ ...a, ...broadcastTwo(op, a, b) }));
+}
+
+function broadcastTwo(op: string, a: TensorType, b: TensorType): Pick<TensorType, "shape" | "batchAxis"> {
   const rank = Math.max(a.shape.length, b.shape.length);
   const shape: number[] = [];
   let batchAxis: number | null = null;
@@ -33,26 +45,23 @@ export function broadcastTypes(op: string, [a, b]: readonly TensorType[]): Tenso
     }
     batchAxis = axis;
   }
-  return [{ dtype: "f32", shape, batchAxis }];
+  return { shape, batchAxis };
 }
 
-/** f(a, b) element by element on broadcast operands. */
-export function broadcastMap([a, b]: readonly NdArray[], shape: Shape, f: (a: number, b: number) => number): NdArray {
+/** f(a, b, ...) element by element on broadcast operands. */
+export function broadcastMap(inputs: readonly NdArray[], shape: Shape, f: (...values: number[]) => number): NdArray {
   const out = zeros(shape);
-  const sa = repeatStrides(a!.shape, shape);
-  const sb = repeatStrides(b!.shape, shape);
+  const strides = inputs.map((x) => repeatStrides(x.shape, shape));
+  const at = inputs.map(() => 0);
+  const values = inputs.map(() => 0);
   const index = new Array<number>(shape.length).fill(0);
-  let pa = 0;
-  let pb = 0;
   for (let q = 0; q < out.length; q++) {
-    out[q] = f(a!.data[pa]!, b!.data[pb]!);
+    inputs.forEach((x, i) => (values[i] = x.data[at[i]!]!));
+    out[q] = f(...values);
     for (let k = shape.length - 1; k >= 0; k--) {
-      index[k]!++;
-      pa += sa[k]!;
-      pb += sb[k]!;
-      if (index[k]! < shape[k]!) break;
-      pa -= sa[k]! * shape[k]!;
-      pb -= sb[k]! * shape[k]!;
+      const wraps = ++index[k]! === shape[k]!;
+      strides.forEach((s, i) => (at[i]! += wraps ? s[k]! * (1 - shape[k]!) : s[k]!));
+      if (!wraps) break;
       index[k] = 0;
     }
   }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { IdapError } from "../../errors.js";
-import { BYTES_PER_ELEMENT, sizeOf, type TensorType } from "../../types.js";
+import { BYTES_PER_ELEMENT, sizeOf, type Dtype, type TensorType } from "../../types.js";
 
 /** Attributes of an operator that has none. */
 export const noAttrs = z.strictObject({});
@@ -24,6 +24,21 @@ export function needF32(op: string, types: readonly TensorType[]): void {
   for (const t of types) {
     if (t.dtype !== "f32") {
       throw new IdapError("E_DTYPE", `${op} computes in f32, got an operand ${showType(t)}`);
+    }
+  }
+}
+
+/** Throws unless every operand has one of `allowed`, and all have the same. */
+export function needDtype(op: string, types: readonly TensorType[], allowed: readonly Dtype[]): void {
+  for (const t of types) {
+    if (!allowed.includes(t.dtype)) {
+      throw new IdapError("E_DTYPE", `${op} takes ${allowed.join(" or ")}, got an operand ${showType(t)}`);
+    }
+    if (t.dtype !== types[0]!.dtype) {
+      throw new IdapError(
+        "E_DTYPE",
+        `${op} needs operands of one element type, got ${types.map(showType).join(" and ")}`,
+      );
     }
   }
 }
