@@ -1,9 +1,10 @@
 /** One small case or more for every operator, as data: what each runner (reference, host, packages) can be fed with. */
 import { Random } from "../../src/model/random.js";
 import { shapeAt, sizeOf, type Attrs, type TensorType } from "../../src/model/types.js";
+import { networkCases } from "./op-cases/network.js";
 
 /** How the values of an operand are drawn. */
-export type Draw = "normal" | "positive" | "spread" | "probabilities" | "relu" | "relu6" | "sigmoid";
+export type Draw = "normal" | "small" | "positive" | "spread" | "probabilities" | "relu" | "relu6" | "sigmoid";
 
 export interface OpCase {
   readonly title: string;
@@ -243,6 +244,7 @@ export const opCases: readonly OpCase[] = [
   },
   { title: "images", op: "mean_squared_error", attrs: {}, inputs: [x(2, 3), x(2, 3)], mixesSamples: true },
   { title: "images", op: "mean_squared_error_grad", attrs: {}, inputs: [w(), x(2, 3), x(2, 3)], mixesSamples: true },
+  ...networkCases,
 ];
 
 /** Operators whose operands depend on each other, so that they have no case of free operands: tested by their forward operator. */
@@ -262,6 +264,9 @@ export function drawValues(type: TensorType, how: Draw, batch: number, seed: num
     switch (how) {
       case "normal":
         values[i] = v;
+        break;
+      case "small":
+        values[i] = 0.3 * v;
         break;
       case "positive":
         values[i] = 0.5 + random.next();

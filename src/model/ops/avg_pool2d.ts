@@ -1,14 +1,16 @@
 import { z } from "zod";
 import { defineOp } from "../define-op.js";
 import { moved } from "./shared/checks.js";
-import { couplePool, divisors, poolGeometry, poolType } from "./shared/pool.js";
+import { averageGeometry, couplePool, divisors, poolType } from "./shared/pool.js";
 import { visitTaps, zeros } from "./shared/taps.js";
 
-const attrs = z.strictObject({ ...poolGeometry, countIncludePad: z.boolean() });
+const attrs = z.strictObject(averageGeometry);
 export type AvgPool2dAttrs = z.infer<typeof attrs>;
 
 /**
- * Mean of each window: over the elements inside x, or (countIncludePad) over the whole window with padding as 0.
+ * Mean of each window: over the elements inside x, or (countIncludePad) over those inside x and its padding, as zeros.
+ * `padsCounted` says how much of `pads` counts: in ONNX's and PyTorch's ceil mode the part that only the last window
+ * reaches into does not.
  * ONNX `AveragePool`, TFLite `AVERAGE_POOL_2D`, Keras `AveragePooling2D`.
  */
 export const avgPool2d = defineOp<AvgPool2dAttrs>({
@@ -26,7 +28,7 @@ export const avgPool2d = defineOp<AvgPool2dAttrs>({
     visitTaps(x!.shape, shape!, a.kernel, a, (p, q) => {
       for (let k = 0; k < c; k++) y[q * c + k]! += x!.data[p * c + k]!;
     });
-    const count = divisors(x!.shape, shape!, a, a.countIncludePad);
+    const count = divisors(x!.shape, shape!, a);
     for (let i = 0; i < y.length; i++) y[i]! /= count[Math.floor(i / c)]!;
     return [{ data: y, shape: shape! }];
   },

@@ -3,10 +3,10 @@ import { defineOp } from "../define-op.js";
 import type { TensorType } from "../types.js";
 import { moved, needRank, needSame } from "./shared/checks.js";
 import { extent2d } from "./shared/conv.js";
-import { divisors, poolGeometry, poolType } from "./shared/pool.js";
+import { averageGeometry, divisors, poolType, windowsOver } from "./shared/pool.js";
 import { visitTaps, zeros } from "./shared/taps.js";
 
-const attrs = z.strictObject({ ...poolGeometry, countIncludePad: z.boolean(), extent: extent2d });
+const attrs = z.strictObject({ ...averageGeometry, extent: extent2d });
 export type AvgPool2dGradAttrs = z.infer<typeof attrs>;
 
 /** Gradient of `avg_pool2d`: dy / count to every element of its window; `extent` is [h, w] of the input. */
@@ -27,15 +27,12 @@ export const avgPool2dGrad = defineOp<AvgPool2dGradAttrs>({
   reference([dy], a, [shape]) {
     const c = shape![3]!;
     const dx = zeros(shape!);
-    const count = divisors(shape!, dy!.shape, a, a.countIncludePad);
+    const count = divisors(shape!, dy!.shape, a);
     visitTaps(shape!, dy!.shape, a.kernel, a, (p, q) => {
       for (let k = 0; k < c; k++) dx[p * c + k]! += dy!.data[q * c + k]! / count[q]!;
     });
     return [{ data: dx, shape: shape! }];
   },
   // 1 / count and its product, then one addition for each further window over the element.
-  tolerance: (_, { kernel, strides }) => ({
-    kind: "roundings",
-    count: Math.ceil(kernel[0] / strides[0]) * Math.ceil(kernel[1] / strides[1]) + 1,
-  }),
+  tolerance: (_, a) => ({ kind: "roundings", count: windowsOver(a) + 1 }),
 });

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defineOp } from "../define-op.js";
 import type { TensorType } from "../types.js";
 import { moved, needSame } from "./shared/checks.js";
-import { poolGeometry, poolType } from "./shared/pool.js";
+import { poolGeometry, poolType, windowsOver } from "./shared/pool.js";
 import { visitTaps, zeros } from "./shared/taps.js";
 
 const attrs = z.strictObject(poolGeometry);
@@ -38,8 +38,8 @@ export const maxPool2dGrad = defineOp<MaxPool2dGradAttrs>({
     return [{ data: dx, shape: x!.shape }];
   },
   // Overlapping windows add into one input: at most one addition for each further window.
-  tolerance: (_, { kernel, strides }) => {
-    const windows = Math.ceil(kernel[0] / strides[0]) * Math.ceil(kernel[1] / strides[1]);
+  tolerance: (_, a) => {
+    const windows = windowsOver(a);
     return windows === 1 ? { kind: "exact" } : { kind: "roundings", count: windows - 1 };
   },
 });
