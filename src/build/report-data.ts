@@ -88,7 +88,9 @@ function factsOf({ passport }: EmitResult): [string, string][] {
     ["weights sha256", weights.sha256],
     [
       "error bound",
-      `${error.roundings} roundings of 2^-24 (${error.bound.toExponential(1)}), relative to ${error.relativeTo}`,
+      error.bound === null
+        ? "none: integers or comparisons jump"
+        : `${error.roundings} roundings of 2^-24 (${error.bound.toExponential(1)}), relative to ${error.relativeTo}`,
     ],
   ];
 }
@@ -139,7 +141,7 @@ export function reportData(
         { label: pruning ? "pruned" : result.name, p50Ms: latency.predictedMs, predicted: true },
       ],
     },
-    error: { measured: result.maxError, bound: emitted.passport.error.bound },
+    error: { measured: result.maxError, bound: emitted.passport.error.bound ?? undefined },
     layers: layersOf(source, graph),
     ledger: result.ledger.map(stepOf),
     memory: memoryOf(emitted),

@@ -17,7 +17,8 @@ import type { PlannedBuffer } from "./memory-plan.js";
 export interface ErrorBound {
   readonly roundings: number;
   readonly unit: number;
-  readonly bound: number;
+  /** Null where there is none: integers and comparisons jump, however small an error is. */
+  readonly bound: number | null;
   readonly relativeTo: string;
   /** max |emitted - host| / max |host|, measured by the build; null when nobody measured. */
   readonly maxError: number | null;
@@ -96,6 +97,15 @@ export function roundingsOf(graph: Graph): number {
   return Math.max(0, ...graph.outputs.map((p) => count.get(p.tensor) ?? 0));
 }
 
+/** Operators on f32 that jump. */
+const JUMPS = new Set(["floor", "ceil", "round", "sign", "floor_div", "floor_mod", "mod_trunc", "fake_quantize"]);
+
+/** Whether small errors of the inputs stay small: no integers between them and the outputs, no operator that jumps. */
+function isContinuous(graph: Graph): boolean {
+  if (graph.nodes.some((node) => JUMPS.has(node.op))) return false;
+  return [...graph.tensors.values()].every(({ type }) => type.dtype === "f32");
+}
+
 /** Values of a self-test's input, by integer arithmetic only; see `SelfTest`. */
 export function selfTestInput(count: number, scale: number, offset: number, dtype: Dtype = "f32"): Words {
   const mixed = (i: number): number => Math.imul(i, 2654435761) >>> 0;
@@ -149,7 +159,7 @@ export function makePassport(f: PassportFacts): Passport {
     error: {
       roundings,
       unit: 2 ** -24,
-      bound: roundings * 2 ** -24,
+      bound: isContinuous(f.prepared) ? roundings * 2 ** -24 : null,
       relativeTo: "the output of the same network with inputs, weights and biases replaced by their absolute values",
       maxError: f.maxError,
     },

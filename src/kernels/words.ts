@@ -15,7 +15,7 @@ export function toWords(data: TensorData, what: string): Words {
   const words = new Int32Array(data.length);
   data.forEach((value, i) => {
     words[i] = Number(value);
-    if (BigInt(words[i]!) !== value) {
+    if (BigInt(words[i]) !== value) {
       throw new IdapError(
         "E_RANGE",
         `${what} holds ${value}, which does not fit in 32 bits`,

@@ -9,6 +9,7 @@ export const UNHASHED_FILES: readonly string[] = ["passport.json", "measurements
 const port = z.object({
   name: z.string(),
   shape: z.array(z.int().positive()),
+  dtype: z.enum(["f32", "i32", "i8", "u8", "bool", "i64"]),
   bytes: z.int().positive(),
 });
 
@@ -21,7 +22,7 @@ const passportSchema = z.looseObject({
   variants: z.array(z.enum(["simd", "relaxed"])).min(1),
   weights: z.object({ bytes: z.int().nonnegative(), sha256: z.string() }),
   memory: z.looseObject({ pages: z.int().positive() }),
-  error: z.looseObject({ bound: z.number().nonnegative() }),
+  error: z.looseObject({ bound: z.number().nonnegative().nullable() }),
   selfTest: z.object({
     scale: z.number(),
     offset: z.number(),

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { IdapError } from "../model/errors.js";
-import { ABI_FUNCTIONS, loadWeights, runOnce, testVector, type Abi } from "./abi.js";
+import { ABI_FUNCTIONS, interfaceBytes, loadWeights, runOnce, testVector, type Abi, type Words } from "./abi.js";
 import { readPassport, type PassportFacts } from "./passport.js";
 import { readWasmFacts } from "./wasm-file.js";
 
@@ -12,7 +12,10 @@ export interface VerifiedVariant {
   readonly ran: boolean;
   /** max|a-b| / max|b| between this variant (a) and the strict one (b) on the stored test vector; null when not run. */
   readonly error: number | null;
-  /** What the passport allows for that, from its own error bound; 0 for the strict variant, whose bits are fixed. */
+  /**
+   * What the passport allows for that, from its own error bound; 0 for the strict variant, whose bits are fixed, null
+   * where the passport states none.
+   */
   readonly bound: number | null;
 }
 
@@ -49,11 +52,11 @@ export async function verifyPackage(dir: string): Promise<VerifyResult> {
   });
   problems.throwIfAny();
 
-  const inputs = facts.inputs.map((p) => testVector(p.bytes / 4, facts.selfTest.scale, facts.selfTest.offset));
+  const inputs = facts.inputs.map((p) => testVector(p, facts.selfTest.scale, facts.selfTest.offset));
   // The strict variant first: it is what the others are compared with.
   modules.sort((a, b) => Number(b.variant === "simd") - Number(a.variant === "simd"));
   const variants: VerifiedVariant[] = [];
-  let strict: { outputs: Float32Array[]; scale: number } | null = null;
+  let strict: { outputs: Words[]; scale: number | null } | null = null;
   for (const { variant, file, code } of modules) {
     if (!WebAssembly.validate(code)) {
       variants.push({ variant, ran: false, error: null, bound: null });
@@ -66,17 +69,18 @@ export async function verifyPackage(dir: string): Promise<VerifyResult> {
       problems.add(file, "fails its self-test on this engine");
       continue;
     }
-    const outputs = runOnce(abi, inputs);
+    const outputs = runOnce(abi, facts, inputs);
     if (variant === "simd") {
       checkStrict(file, outputs, facts, problems);
-      strict = { outputs, scale: absoluteScale(abi, weights, inputs) };
+      strict = { outputs, scale: facts.error.bound === null ? null : absoluteScale(abi, facts, weights, inputs) };
       variants.push({ variant, ran: true, error: 0, bound: 0 });
     } else if (strict) {
       const size = largest(strict.outputs);
       const error = largestDifference(outputs, strict.outputs) / (size || 1);
       // Each of the two is within bound * S of the exact result; relative to the largest output, as errors are stated.
-      const bound = (2 * facts.error.bound * strict.scale) / (size || 1);
-      if (!(error <= bound)) {
+      const { scale } = strict;
+      const bound = scale === null ? null : (2 * facts.error.bound! * scale) / (size || 1);
+      if (bound !== null && !(error <= bound)) {
         problems.add(
           file,
           `its outputs differ from the strict variant's by ${error.toExponential(1)}, ${bound.toExponential(1)} is allowed`,
@@ -167,11 +171,11 @@ async function instantiate(
 }
 
 /** The strict variant must give the stored bits. */
-function checkStrict(file: string, outputs: readonly Float32Array[], facts: PassportFacts, problems: Problems): void {
+function checkStrict(file: string, outputs: readonly Words[], facts: PassportFacts, problems: Problems): void {
   const { sha256: expected, first } = facts.selfTest;
   if (expected === null) return;
   const hash = createHash("sha256");
-  for (const o of outputs) hash.update(new Uint8Array(o.buffer, o.byteOffset, o.byteLength));
+  outputs.forEach((o, i) => hash.update(interfaceBytes(o, facts.outputs[i]!.dtype)));
   if (hash.digest("hex") === expected) return;
   const where = facts.outputs
     .map((p, i) => {
@@ -186,12 +190,13 @@ function checkStrict(file: string, outputs: readonly Float32Array[], facts: Pass
  * The largest output of the network with absolute weights and inputs: what the passport's error bound is relative to.
  * Found with the module itself, since every value in the weights file is a plain f32 coefficient.
  */
-function absoluteScale(abi: Abi, weights: Uint8Array, inputs: readonly Float32Array[]): number {
+function absoluteScale(abi: Abi, facts: PassportFacts, weights: Uint8Array, inputs: readonly Words[]): number {
   const coefficients = new Float32Array(new Uint8Array(weights).buffer).map(Math.abs);
   loadWeights(abi, new Uint8Array(coefficients.buffer));
   const scale = largest(
     runOnce(
       abi,
+      facts,
       inputs.map((x) => x.map(Math.abs)),
     ),
   );
@@ -199,13 +204,13 @@ function absoluteScale(abi: Abi, weights: Uint8Array, inputs: readonly Float32Ar
   return scale;
 }
 
-function largest(outputs: readonly Float32Array[]): number {
+function largest(outputs: readonly Words[]): number {
   let most = 0;
   for (const o of outputs) for (const v of o) most = Math.max(most, Math.abs(v));
   return most;
 }
 
-function largestDifference(a: readonly Float32Array[], b: readonly Float32Array[]): number {
+function largestDifference(a: readonly Words[], b: readonly Words[]): number {
   let most = 0;
   a.forEach((o, i) =>
     o.forEach((v, k) => {

@@ -26,7 +26,7 @@ async function compare(dir: string): Promise<void> {
     wasm: path.join(dir, "model.simd.wasm"),
     weights: path.join(dir, "weights.bin"),
     inputs: facts.inputs.map((p) => {
-      const values = testVector(p.bytes / 4, facts.selfTest.scale, facts.selfTest.offset);
+      const values = testVector(p, facts.selfTest.scale, facts.selfTest.offset);
       return new Uint8Array(values.buffer);
     }),
   };

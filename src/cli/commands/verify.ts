@@ -25,7 +25,10 @@ function render(r: VerifyResult): string {
   for (const v of r.variants) {
     if (!v.ran) lines.push(`${v.variant}: not run, this engine does not know its instructions`);
     else if (v.variant === "simd") lines.push(`${v.variant}: the expected bits`);
-    else lines.push(`${v.variant}: error ${v.error?.toExponential(1)}, allowed ${v.bound?.toExponential(1)}`);
+    else {
+      const allowed = v.bound === null ? "no bound is stated" : `allowed ${v.bound.toExponential(1)}`;
+      lines.push(`${v.variant}: error ${v.error?.toExponential(1)}, ${allowed}`);
+    }
   }
   return lines.join("\n");
 }
