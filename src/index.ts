@@ -15,6 +15,7 @@
 export { readModel, writeModel, type ReadOptions, type WriteFormat } from "./formats/index.js";
 export { GraphBuilder } from "./model/builder.js";
 export { verify } from "./model/verify.js";
+export { simulateQuantisation } from "./model/passes/simulate-quantisation.js";
 export { loadGraph, saveGraph } from "./model/serialize.js";
 export { IdapError } from "./model/errors.js";
 export { Random } from "./model/random.js";
