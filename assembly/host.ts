@@ -79,23 +79,26 @@ export function binary_scalar_images(
 
 export function max_pool_images(
   x: usize, xImage: usize, xRow: usize, y: usize, yImage: usize, yRow: usize, n: i32, oh: i32, ow: i32, h: i32, w: i32,
-  channels: i32, kh: i32, kw: i32, sh: i32, sw: i32, top: i32, left: i32,
+  channels: i32, kh: i32, kw: i32, sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32,
 ): void {
   const pixel = <usize>channels << 2;
   for (let b: usize = 0; b < <usize>n; b++) {
-    max_pool(x + b * xImage, y + b * yImage, oh, ow, channels >> 2, h, w, xRow, pixel, yRow, pixel, kh, kw, sh, sw, top, left);
+    max_pool(
+      x + b * xImage, y + b * yImage, oh, ow, channels >> 2, h, w, xRow, pixel, yRow, pixel, kh, kw, sh, sw, dh, dw, top, left,
+    );
   }
 }
 
 export function avg_pool_images(
   x: usize, xImage: usize, xRow: usize, y: usize, yImage: usize, yRow: usize, n: i32, oh: i32, ow: i32, h: i32, w: i32,
-  channels: i32, kh: i32, kw: i32, sh: i32, sw: i32, top: i32, left: i32, countIncludePad: i32,
+  channels: i32, kh: i32, kw: i32, sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32,
+  cTop: i32, cLeft: i32, cBottom: i32, cRight: i32,
 ): void {
   const pixel = <usize>channels << 2;
   for (let b: usize = 0; b < <usize>n; b++) {
     avg_pool(
-      x + b * xImage, y + b * yImage, oh, ow, channels >> 2, h, w, xRow, pixel, yRow, pixel, kh, kw, sh, sw, top, left,
-      countIncludePad,
+      x + b * xImage, y + b * yImage, oh, ow, channels >> 2, h, w, xRow, pixel, yRow, pixel, kh, kw, sh, sw, dh, dw, top, left,
+      cTop, cLeft, cBottom, cRight,
     );
   }
 }

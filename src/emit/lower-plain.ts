@@ -3,6 +3,7 @@ import { invariant } from "../model/errors.js";
 import { hasOp } from "../model/ops/index.js";
 import type { Dtype, Node, Shape, TensorData } from "../model/types.js";
 import { calledOps, callsOf } from "../kernels/calls/index.js";
+import { countedPads } from "../kernels/pool.js";
 import { kernelStep } from "./kernel-step.js";
 import { identityLoops, type MoveLoop, type Operand, type Step } from "./steps.js";
 
@@ -47,8 +48,10 @@ const pool: Lower = (node, sink) => {
   const a = node.attrs as unknown as {
     kernel: [number, number];
     strides: [number, number];
+    dilations?: [number, number];
     pads: [number, number, number, number];
     countIncludePad?: boolean;
+    padsCounted?: [number, number, number, number];
   };
   sink.push({
     ...base(node, sink),
@@ -57,8 +60,9 @@ const pool: Lower = (node, sink) => {
     x: node.inputs[0]!,
     kernel: a.kernel,
     strides: a.strides,
+    dilations: a.dilations ?? [1, 1],
     pads: a.pads,
-    countIncludePad: a.countIncludePad ?? false,
+    counted: countedPads(a),
   });
 };
 

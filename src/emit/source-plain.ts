@@ -74,8 +74,8 @@ export function plainBody(
         ([a, b]) =>
           out.add(
             `${name}(${a}, ${b}, ${y.h}, ${y.w}, ${y.cs / 4}, ${x.h}, ${x.w}, ${rowBytes(x)}, ${x.cs * 4}, ${rowBytes(y)}, ${y.cs * 4}, ` +
-              `${step.kernel.join(", ")}, ${step.strides.join(", ")}, ${step.pads[0]}, ${step.pads[1]}` +
-              `${step.mode === "avg" ? `, ${step.countIncludePad ? 1 : 0}` : ""});`,
+              `${[...step.kernel, ...step.strides, ...step.dilations, step.pads[0], step.pads[1]].join(", ")}` +
+              `${step.mode === "avg" ? `, ${step.counted.join(", ")}` : ""});`,
           ),
       );
       break;

@@ -58,8 +58,10 @@ export interface PoolStep extends StepBase {
   readonly x: string;
   readonly kernel: Pair;
   readonly strides: Pair;
+  readonly dilations: Pair;
   readonly pads: Pads;
-  readonly countIncludePad: boolean;
+  /** How far around the image zeros count as elements of an average. */
+  readonly counted: Pads;
 }
 
 export interface UnaryStep extends StepBase {
