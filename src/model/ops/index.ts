@@ -3,11 +3,13 @@ import type { OpDef } from "../define-op.js";
 import { IdapError } from "../errors.js";
 import { abs } from "./abs.js";
 import { add } from "./add.js";
+import { argReduce } from "./arg_reduce.js";
 import { avgPool2d } from "./avg_pool2d.js";
 import { avgPool2dGrad } from "./avg_pool2d_grad.js";
 import { batchNorm } from "./batch_norm.js";
 import { batchNormGrad } from "./batch_norm_grad.js";
 import { batchNormTrain } from "./batch_norm_train.js";
+import { broadcastTo } from "./broadcast_to.js";
 import { cast } from "./cast.js";
 import { ceil } from "./ceil.js";
 import { clip } from "./clip.js";
@@ -17,6 +19,7 @@ import { conv2dGradInput } from "./conv2d_grad_input.js";
 import { conv2dGradWeight } from "./conv2d_grad_weight.js";
 import { convTranspose2d } from "./conv_transpose2d.js";
 import { cos } from "./cos.js";
+import { cumsum } from "./cumsum.js";
 import { dense } from "./dense.js";
 import { depthwiseConv2d } from "./depthwise_conv2d.js";
 import { depthwiseConv2dGradInput } from "./depthwise_conv2d_grad_input.js";
@@ -31,6 +34,7 @@ import { fakeQuantize } from "./fake_quantize.js";
 import { floor } from "./floor.js";
 import { floorDiv } from "./floor_div.js";
 import { floorMod } from "./floor_mod.js";
+import { gather } from "./gather.js";
 import { gelu } from "./gelu.js";
 import { greater } from "./greater.js";
 import { greaterEqual } from "./greater_equal.js";
@@ -68,12 +72,15 @@ import { reduceMax } from "./reduce_max.js";
 import { reduceMaxGrad } from "./reduce_max_grad.js";
 import { reduceMean } from "./reduce_mean.js";
 import { reduceMeanGrad } from "./reduce_mean_grad.js";
+import { reduceMin } from "./reduce_min.js";
+import { reduceProd } from "./reduce_prod.js";
 import { reduceSum } from "./reduce_sum.js";
 import { relu } from "./relu.js";
 import { relu6 } from "./relu6.js";
 import { relu6Grad } from "./relu6_grad.js";
 import { reluGrad } from "./relu_grad.js";
 import { reshape } from "./reshape.js";
+import { resize } from "./resize.js";
 import { rnn } from "./rnn.js";
 import { round } from "./round.js";
 import { rsqrt } from "./rsqrt.js";
@@ -94,17 +101,21 @@ import { softsign } from "./softsign.js";
 import { sqrt } from "./sqrt.js";
 import { sub } from "./sub.js";
 import { tanh } from "./tanh.js";
+import { tile } from "./tile.js";
+import { topK } from "./top_k.js";
 import { transpose } from "./transpose.js";
 
 const registry: ReadonlyMap<string, OpDef> = new Map<string, OpDef>(
   [
     abs,
     add,
+    argReduce,
     avgPool2d,
     avgPool2dGrad,
     batchNorm,
     batchNormGrad,
     batchNormTrain,
+    broadcastTo,
     cast,
     ceil,
     clip,
@@ -114,6 +125,7 @@ const registry: ReadonlyMap<string, OpDef> = new Map<string, OpDef>(
     conv2dGradWeight,
     convTranspose2d,
     cos,
+    cumsum,
     dense,
     depthwiseConv2d,
     depthwiseConv2dGradInput,
@@ -128,6 +140,7 @@ const registry: ReadonlyMap<string, OpDef> = new Map<string, OpDef>(
     floor,
     floorDiv,
     floorMod,
+    gather,
     gelu,
     greater,
     greaterEqual,
@@ -165,12 +178,15 @@ const registry: ReadonlyMap<string, OpDef> = new Map<string, OpDef>(
     reduceMaxGrad,
     reduceMean,
     reduceMeanGrad,
+    reduceMin,
+    reduceProd,
     reduceSum,
     relu,
     relu6,
     relu6Grad,
     reluGrad,
     reshape,
+    resize,
     rnn,
     round,
     rsqrt,
@@ -191,6 +207,8 @@ const registry: ReadonlyMap<string, OpDef> = new Map<string, OpDef>(
     sqrt,
     sub,
     tanh,
+    tile,
+    topK,
     transpose,
   ].map((op: OpDef) => [op.name, op]),
 );

@@ -6,6 +6,7 @@ export const reduceSum = reduceOp({
   summary: "sum over axes",
   start: 0,
   join: (total, x) => total + x,
+  joinIntegers: (total, x) => (total + x) | 0,
   end: (total) => total,
   vjp: (g, dy) => spread(g, dy, "sum"),
   // count - 1 additions, in any order.

@@ -107,12 +107,14 @@ class Mover {
       case "softmax":
         return this.emit(node, [view.tensor], { axis: view.perm[node.attrs.axis as number]! }, view.perm);
       case "pad": {
-        const { before, after, value } = node.attrs as { before: number[]; after: number[]; value: number };
-        return this.emit(node, [view.tensor], { before: spread(before), after: spread(after), value }, view.perm);
+        const { before, after } = node.attrs as { before: number[]; after: number[] };
+        const attrs = { ...node.attrs, before: spread(before), after: spread(after) };
+        return this.emit(node, [view.tensor], attrs, view.perm);
       }
       case "slice": {
-        const { begin, size } = node.attrs as { begin: number[]; size: number[] };
-        return this.emit(node, [view.tensor], { begin: spread(begin), size: spread(size) }, view.perm);
+        const { begin, size, steps } = node.attrs as { begin: number[]; size: number[]; steps?: number[] };
+        const attrs = { begin: spread(begin), size: spread(size), ...(steps && { steps: spread(steps) }) };
+        return this.emit(node, [view.tensor], attrs, view.perm);
       }
       default:
         return false;

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { Coupling } from "../../coupling.js";
-import type { NdArray, OpDef } from "../../define-op.js";
+import type { NdArray, OpDef, Tolerance } from "../../define-op.js";
 import { defineOp, type VjpContext } from "../../define-op.js";
 import { IdapError } from "../../errors.js";
 import { sizeOf, stridesOf, type Shape, type TensorType } from "../../types.js";
-import { moved, needAxis, needF32 } from "./checks.js";
+import { moved, needAxis, needDtype } from "./checks.js";
 import { visitIndices } from "./nd.js";
 
 /** Axes of a reduction: non-negative, ascending. */
@@ -63,9 +63,12 @@ export function reduceOp(o: {
   start: number;
   join: (total: number, x: number) => number;
   end: (total: number, count: number) => number;
-  vjp: (g: VjpContext<ReduceAttrs>, dy: string) => string;
-  tolerance: (count: number) => ReturnType<OpDef["tolerance"]>;
+  /** `join` on i32, where it takes them too. */
+  joinIntegers?: (total: number, x: number) => number;
+  vjp?: (g: VjpContext<ReduceAttrs>, dy: string) => string;
+  tolerance: (count: number) => Tolerance;
 }): OpDef<ReduceAttrs> {
+  const { joinIntegers, vjp } = o;
   return defineOp<ReduceAttrs>({
     name: o.name,
     summary: o.summary,
@@ -73,7 +76,7 @@ export function reduceOp(o: {
     outputs: ["y"],
     attrs,
     infer([x]: readonly TensorType[], a) {
-      needF32(o.name, [x!]);
+      needDtype(o.name, [x!], joinIntegers ? ["f32", "i32"] : ["f32"]);
       needAxes(o.name, x!, a.axes);
       return [reducedType(x!, a)];
     },
@@ -82,19 +85,22 @@ export function reduceOp(o: {
     reference([x]: readonly NdArray[], { axes }, [shape]) {
       const y = new Float64Array(sizeOf(shape!)).fill(o.start);
       const target = reducedIndex(x!.shape, axes);
+      const join = x!.dtype === "i32" && joinIntegers ? joinIntegers : o.join;
       visitIndices(x!.shape, (index, flat) => {
         const q = target(index);
-        y[q] = o.join(y[q]!, x!.data[flat]!);
+        y[q] = join(y[q]!, x!.data[flat]!);
       });
       const count = reducedCount(x!.shape, axes);
       for (let i = 0; i < y.length; i++) y[i] = o.end(y[i]!, count);
       return [{ data: y, shape: shape! }];
     },
-    vjp(g) {
-      const dy = g.gradOutputs[0];
-      return [dy && g.wanted[0] ? o.vjp(g, dy) : null];
-    },
-    tolerance: ([x], { axes }) => o.tolerance(reducedCount(x!.shape, axes)),
+    ...(vjp && {
+      vjp(g: VjpContext<ReduceAttrs>) {
+        const dy = g.gradOutputs[0];
+        return [dy && g.wanted[0] ? vjp(g, dy) : null];
+      },
+    }),
+    tolerance: ([x], { axes }) => (x!.dtype === "f32" ? o.tolerance(reducedCount(x!.shape, axes)) : { kind: "exact" }),
   });
 }
 
