@@ -111,6 +111,9 @@ async function fileFacts(model: string): Promise<{ bytes: number; sha256: string
   return { bytes, sha256: hash.digest("hex") };
 }
 
+/** Rounds of fine-tuning that most builds need; the progress bar counts on them. */
+const EXPECTED_ROUNDS = 3;
+
 async function pruneStage(
   options: BuildOptions,
   paths: BuildPaths,
@@ -132,7 +135,8 @@ async function pruneStage(
   const layer = cheap * resolved.layerSteps * resolved.batch;
   const final = cheap * Math.max(0.2, resolved.finalEpochs) * data!.train.count;
   const tries = resolved.patience + 1;
-  const total = tries * layer + iterations * filter + final;
+  const rounds = Math.min(EXPECTED_ROUNDS, resolved.finalRounds);
+  const total = tries * layer + iterations * filter + rounds * final;
   const before = 0.04;
   const share = (samples: number): number => (0.86 * Math.min(samples, total)) / total;
   const store = await folderStore(paths.run, { resume: options.resume === true });
@@ -146,7 +150,7 @@ async function pruneStage(
         const past = {
           layers: tried * layer,
           filters: tries * layer + state.filters.t * filter,
-          final: total - final,
+          final: total - Math.max(1, rounds - state.tries.length) * final,
           done: total,
         };
         meter.at(before + share(past[state.phase]));

@@ -36,13 +36,22 @@ async function load({ dir, variants }) {
     const t3 = now();
     if (!e.selftest()) continue;
     const t4 = now();
-    // Inputs: pseudo-random bytes of small positive floats (or integers), the same for every package and run.
+    // Inputs: pseudo-random numbers between 0 and 1, bytes, or for other integers bits (indices must exist); the same for
+    // every package and run.
+    const ports = JSON.parse(readFileSync(path.join(dir, "passport.json"), "utf8")).inputs;
     const inputs = [];
     let s = 1;
+    const random = () => (s = (Math.imul(s, 1664525) + 1013904223) >>> 0);
     for (let i = 0; i < e.input_count(); i++) {
-      const view = new Float32Array(e.memory.buffer, e.input_ptr(i), e.input_bytes(i) >> 2);
-      const values = Float32Array.from(view, () => (s = (Math.imul(s, 1664525) + 1013904223) >>> 0) / 4294967296);
-      inputs.push([view, values]);
+      const { dtype } = ports[i];
+      const View = dtype === "f32" ? Float32Array : Int32Array;
+      const view = new View(e.memory.buffer, e.input_ptr(i), e.input_bytes(i) >> 2);
+      const next =
+        dtype === "f32" ? () => random() / 4294967296
+        : dtype === "u8" ? () => random() >>> 24
+        : dtype === "i8" ? () => random() >> 24
+        : () => random() >>> 31;
+      inputs.push([view, View.from(view, next)]);
     }
     const outputs = [];
     for (let i = 0; i < e.output_count(); i++) {

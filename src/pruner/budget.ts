@@ -5,6 +5,15 @@ export function withinDrop(dense: number, now: number, points: number): boolean 
   return dense - now <= points / 100 + 1e-9;
 }
 
+/**
+ * Whether a network that gained `now - before` in a round of fine-tuning and is still outside the limit may come inside:
+ * rounds gain about half of what the one before gained, so all that is to come is about as much as the last brought.
+ */
+export function worthAnotherRound(before: number, now: number, dense: number, maxDrop: number): boolean {
+  const gain = now - before;
+  return gain > 0 && withinDrop(dense, now + gain, maxDrop);
+}
+
 /** An accepted network of the build, as the ladder that the final fine-tuning climbs down. */
 export interface Rung {
   /** Step of the ledger that made it; 0 is the dense network. */

@@ -20,7 +20,7 @@ export interface PruneContext {
   readonly store: RunStore;
   /** Channels of each layer of the dense network, by node name. */
   readonly originalChannels: ReadonlyMap<string, number>;
-  load(snapshot: Snapshot): Promise<Graph>;
+  load(snapshot: Pick<Snapshot, "graph">): Promise<Graph>;
   /** Seed of the step about to be made: a function of the user's seed, the phase and the length of the ledger. */
   seedOf(state: PruneState, phase: string): number;
   progress(message: string): void;

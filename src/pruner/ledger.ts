@@ -60,11 +60,13 @@ export interface LayerEntry extends Entry {
   readonly nodes: readonly string[];
 }
 
-/** The final fine-tuning of one accepted network. */
+/** A round of the final fine-tuning of one accepted network. */
 export interface FinalEntry extends Entry {
   readonly stage: "final";
   /** Step of the ledger whose network was fine-tuned; 0 is the dense network. */
   readonly of: number;
+  /** From 1. */
+  readonly round: number;
 }
 
 export type LedgerEntry = FilterEntry | LayerEntry | FinalEntry;
@@ -98,6 +100,6 @@ export function describeEntry(e: LedgerEntry): string {
     case "layers":
       return `stage 2: ${unitName(e)} (${e.nodes.length} nodes); ${numbers}; ${verdict}: ${e.reason}`;
     case "final":
-      return `final fine-tuning of step ${e.of}; ${verdict}: ${e.reason}`;
+      return `final fine-tuning of step ${e.of}, round ${e.round}; ${verdict}: ${e.reason}`;
   }
 }

@@ -53,6 +53,7 @@ export interface PruneOptions {
   readonly labelWeight?: number;
   readonly augment?: "auto" | "none" | "shift-flip";
   readonly finalMix?: number;
+  readonly finalRounds?: number;
   readonly finalAttempts?: number;
   readonly minSaving?: number;
 }

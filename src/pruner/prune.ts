@@ -87,7 +87,7 @@ export async function prune(
     recovery: { engine, dense, train: data.train, options, augment, flow },
     store,
     originalChannels: new Map(producersOf(dense).map((p) => [p.node.name, p.channels])),
-    async load(snapshot: Snapshot) {
+    async load(snapshot: Pick<Snapshot, "graph">) {
       const graph = graphs.get(snapshot.graph) ?? (await store.getGraph(snapshot.graph));
       graphs.clear(); // the current one only: earlier networks are read again when the run steps back
       graphs.set(snapshot.graph, graph);

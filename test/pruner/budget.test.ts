@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { stepBack, withinDrop, type Rung } from "../../src/pruner/budget.js";
+import { stepBack, withinDrop, worthAnotherRound, type Rung } from "../../src/pruner/budget.js";
 
 const rung = (step: number, accuracy: number): Rung => ({
   step,
@@ -14,6 +14,17 @@ describe("the accuracy limit", () => {
     [0.7, 0.7, 0, true],
   ])("dense %f, now %f, limit %f points: %s", (dense, now, limit, inside) => {
     expect(withinDrop(dense, now, limit)).toBe(inside);
+  });
+});
+
+describe("another round of fine-tuning", () => {
+  test.each([
+    [0.84, 0.87, 0.9, 1, true], // gained 3 points, 2 are missing
+    [0.84, 0.87, 0.9, 0, true], // exactly as many are missing
+    [0.86, 0.87, 0.9, 1, false],
+    [0.87, 0.86, 0.9, 5, false], // lost some, though inside
+  ])("from %f to %f, dense %f, limit %f: %s", (before, now, dense, limit, worth) => {
+    expect(worthAnotherRound(before, now, dense, limit)).toBe(worth);
   });
 });
 

@@ -53,5 +53,5 @@ export async function writeTinyPackage(dir: string, work: number, options: { sel
   writeFileSync(path.join(dir, "model.simd.wasm"), wasm);
   writeFileSync(path.join(dir, "weights.bin"), Buffer.from(Float32Array.of(0.5, 0, 0, 0).buffer));
   writeFileSync(path.join(dir, "package.json"), JSON.stringify({ name: path.basename(dir), type: "module" }));
-  writeFileSync(path.join(dir, "passport.json"), "{}");
+  writeFileSync(path.join(dir, "passport.json"), JSON.stringify({ inputs: [{ dtype: "f32" }] }));
 }

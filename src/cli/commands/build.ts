@@ -79,7 +79,7 @@ const OPTIONS = [
     value: "n",
     min: 0,
     max: 1000,
-    summary: "Epochs of the final fine-tuning",
+    summary: "Epochs of each round of the final fine-tuning",
     defaultText: String(PRUNE_DEFAULTS.finalEpochs),
   },
   {
