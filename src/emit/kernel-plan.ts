@@ -52,7 +52,6 @@ const FAMILY: Readonly<Record<Step["kind"], string>> = {
   binary: "elementwise",
   reduce: "reduce",
   softmax: "softmax",
-  matmul: "matmul",
   move: "copy",
   fill: "copy",
   kernel: "",

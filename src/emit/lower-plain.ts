@@ -151,12 +151,6 @@ const concat: Lower = (node, sink) => {
   }
 };
 
-const matmul: Lower = (node, sink) => {
-  const { transposeA, transposeB } = node.attrs as unknown as { transposeA: boolean; transposeB: boolean };
-  const [a, b] = node.inputs.map((x) => materialised(node, x, sink)) as [string, string];
-  sink.push({ ...base(node, sink), kind: "matmul", a, b, transposeA, transposeB });
-};
-
 /** A constant operand as a tensor of its own. */
 function materialised(node: Node, name: string, sink: StepSink): string {
   if (!sink.constant(name)) return name;
@@ -184,7 +178,6 @@ const LOWERINGS: Readonly<Record<string, Lower>> = {
   slice,
   pad,
   concat,
-  matmul,
 };
 
 export const PLAIN_OPS: readonly string[] = [...new Set([...Object.keys(LOWERINGS), ...calledOps])]
@@ -205,7 +198,6 @@ function needsCalls(node: Node, sink: StepSink): boolean {
     case "pad":
       return (attrs["mode"] ?? "constant") !== "constant";
     case "concat":
-    case "matmul":
       return false;
     case "add":
     case "mul":

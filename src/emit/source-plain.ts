@@ -205,20 +205,6 @@ export function plainBody(
       );
       break;
     }
-    case "matmul": {
-      const a = layouts.get(step.a)!,
-        b = layouts.get(step.b)!;
-      const [a0, a1] = axisStrides(a) as [number, number],
-        [b0, b1] = axisStrides(b) as [number, number];
-      const k = a.shape[step.transposeA ? 0 : 1]!;
-      const rows = step.transposeA ? [a1, a0] : [a0, a1];
-      const cols = step.transposeB ? [b1, b0] : [b0, b1];
-      out.add(
-        `${call("matmul", "matmul")}(${place.at(step.a)}, ${place.at(step.b)}, ${to}, ${y.shape[0]!}, ${k}, ${y.shape[1]!}, ` +
-          `${rows.join(", ")}, ${cols.join(", ")}, ${axisStrides(y)[0]!});`,
-      );
-      break;
-    }
     case "move": {
       const x = layouts.get(step.x)!;
       const loops = moveLoops(step, x, y);

@@ -161,8 +161,6 @@ function describe(step: Step, layouts: ReadonlyMap<string, TensorLayout>): strin
       return `${step.name}: ${step.mode} pool ${step.kernel.join("x")}; ${shape(step.x)} -> ${y}`;
     case "binary":
       return `${step.name}: ${step.op} ${shape(step.a)}, ${"tensor" in step.b ? shape(step.b.tensor) : `constant [${step.b.shape.join(", ")}]`} -> ${y}`;
-    case "matmul":
-      return `${step.name}: matmul ${shape(step.a)}, ${shape(step.b)} -> ${y}${macs}`;
     case "fill":
       return `${step.name}: fill ${y} with ${step.value}`;
     case "unary":

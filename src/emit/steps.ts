@@ -94,14 +94,6 @@ export interface SoftmaxStep extends StepBase {
   readonly axis: number;
 }
 
-export interface MatmulStep extends StepBase {
-  readonly kind: "matmul";
-  readonly a: string;
-  readonly b: string;
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-}
-
 /** One loop of a move: how many, and by how many indices of which axis x and y advance (axis null: not at all). */
 export interface MoveLoop {
   readonly count: number;
@@ -155,7 +147,6 @@ export type Step =
   | BinaryStep
   | ReduceStep
   | SoftmaxStep
-  | MatmulStep
   | MoveStep
   | FillStep
   | KernelStep
@@ -168,8 +159,6 @@ export function stepInputs(step: Step): string[] {
       return step.residual === null ? [step.x] : [step.x, step.residual];
     case "binary":
       return "tensor" in step.b ? [step.a, step.b.tensor] : [step.a];
-    case "matmul":
-      return [step.a, step.b];
     case "fill":
       return [];
     case "kernel":
@@ -196,8 +185,6 @@ export function renameInputs(step: Step, rename: (tensor: string) => string): St
       return { ...step, x: rename(step.x), residual: step.residual === null ? null : rename(step.residual) };
     case "binary":
       return { ...step, a: rename(step.a), b: "tensor" in step.b ? { tensor: rename(step.b.tensor) } : step.b };
-    case "matmul":
-      return { ...step, a: rename(step.a), b: rename(step.b) };
     case "fill":
       return step;
     case "kernel":

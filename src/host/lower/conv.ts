@@ -6,6 +6,7 @@ import { pad4 } from "../plan.js";
 import { gradientPhases, haloOf, phaseReach, windowReach, type Phase } from "../windows.js";
 import { clear, flatten, readPixels, scratch, vector, writePixels, type LowerContext, type Pixels } from "./context.js";
 import { copyStrided, type Strided } from "../../kernels/strided.js";
+import { sharedCalls } from "./shared.js";
 
 interface ConvAttrs {
   strides: [number, number];
@@ -382,6 +383,10 @@ function rowsTimes(
 export function matmul(step: Step, ctx: LowerContext): void {
   const { transposeA, transposeB } = step.attrs as { transposeA: boolean; transposeB: boolean };
   const [a, b, out] = [ctx.view(step.inputs[0]!), ctx.view(step.inputs[1]!), ctx.view(step.outputs[0]!)];
+  if (out.shape.length > 2) {
+    sharedCalls(step, ctx);
+    return;
+  }
   if (!transposeA) {
     const [p, q] = transposeB ? [1, 0] : [0, 1];
     const columns = { address: b.address, strides: [b.strides[p]!, b.strides[q]!] };
@@ -397,20 +402,5 @@ export function matmul(step: Step, ctx: LowerContext): void {
     gradWeight(ctx, x, windowsOf(x, [1, 1], unit), dy, target, [1, 1, out.shape[0]!, out.shape[1]!]);
     return;
   }
-  if (!out.plain && out.shape[1]! % 4 !== 0) clear(ctx, out);
-  const [k, m] = a.shape as readonly [number, number];
-  ctx.call(
-    "matmul",
-    a.address,
-    b.address,
-    out.address,
-    m,
-    k,
-    b.shape[0]!,
-    a.strides[1]!,
-    a.strides[0]!,
-    b.strides[1]!,
-    b.strides[0]!,
-    out.strides[0]!,
-  );
+  sharedCalls(step, ctx);
 }
