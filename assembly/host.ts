@@ -14,10 +14,19 @@ export function data_end(): usize {
   return __heap_base;
 }
 
+export * from "./kernels/binary";
+export * from "./kernels/quantize";
+export * from "./kernels/select";
+export * from "./kernels/unary";
 export { conv } from "./kernels/conv";
 export { copy_strided, fill_value } from "./kernels/copy";
+export { cumsum_strided, fold_words } from "./kernels/fold";
+export { gather_strided } from "./kernels/gather";
+export { arg_strided, top_k_strided } from "./kernels/order";
+export { resize_nearest, resize_taps } from "./kernels/resize";
 export { binary_strided } from "./kernels/elementwise";
 export { matmul } from "./kernels/matmul";
+export { normalise, normalise_channels } from "./kernels/norm";
 export { softmax_strided } from "./kernels/softmax";
 export { conv_wide } from "./gradients/conv-wide";
 export { conv_grad_weight } from "./gradients/conv-grad-weight";

@@ -40,7 +40,7 @@ export const matmul = defineCalls({
       const [ps, rs] = [strides[0]!, strides[2]!];
       if (joined) {
         const outer = (s: readonly number[]): number[] => [...s.slice(0, 3), 0];
-        const rows = [extents[3], k, n, ps[3]!, aCol, bRow, bCol, rs[3]!];
+        const rows = [extents[3], k, n, ps[3], aCol, bRow, bCol, rs[3]];
         call("matmul", "matmul", p, q, r, scratch, ...rows, ...extents.slice(0, 3), 1, ...strides.flatMap(outer));
       } else {
         const rows = [m, k, n, aRow, aCol, bRow, bCol, yRow];
