@@ -19,6 +19,7 @@ export * from "./kernels/quantize";
 export * from "./kernels/select";
 export * from "./kernels/unary";
 export { conv } from "./kernels/conv";
+export { depthwise } from "./kernels/depthwise";
 export { copy_strided, fill_value } from "./kernels/copy";
 export { cumsum_strided, fold_words } from "./kernels/fold";
 export { gather_strided } from "./kernels/gather";

@@ -73,10 +73,15 @@ export function kernelStep(
   return { ...draft, scratch, tables };
 }
 
+/** Whether a fixed input of this number is read from tables alone. */
+function isTabled(step: KernelStep, input: number): boolean {
+  return callsOf(step.op)?.tabled?.includes(input) ?? false;
+}
+
 /** Everything fixed that a step reads, in the order of its places: constant operands, then tables. */
 export function stepConstants(step: KernelStep): Words[] {
-  const values = step.inputs.flatMap((operand) =>
-    "values" in operand ? [toWords(operand.values, `a constant of "${step.name}"`)] : [],
+  const values = step.inputs.flatMap((operand, i) =>
+    "values" in operand && !isTabled(step, i) ? [toWords(operand.values, `a constant of "${step.name}"`)] : [],
   );
   return [...values, ...step.tables];
 }
@@ -106,7 +111,7 @@ export function stepCalls(
     const dtype = step.inputDtypes[i]!;
     if ("tensor" in operand) return placed(operand.tensor, dtype);
     const { shape, values } = operand;
-    return { address: fixed(4 * values.length), shape, strides: denseStrides(shape), dtype };
+    return { address: isTabled(step, i) ? 0 : fixed(4 * values.length), shape, strides: denseStrides(shape), dtype };
   });
   const outputs = [step.y, ...step.others].map((tensor, i) => placed(tensor, step.outputDtypes[i]!));
   const calls: KernelCall[] = [];

@@ -37,6 +37,11 @@ export interface CallsDef {
   /** Output 0 may lie where input 0 lies, when both have the same layout: every element is read before its place is written. */
   readonly inPlace?: boolean;
   /**
+   * Inputs of which `calls` reads only `constant(i)` where they are fixed: their values come from tables of its own, and a
+   * package does not hold them a second time. Their address is then 0.
+   */
+  readonly tabled?: readonly number[];
+  /**
    * Calls that write every element of every output. Which tables and how much scratch it asks for, in which order, must
    * depend on shapes, attributes and constants alone, not on addresses and strides.
    */

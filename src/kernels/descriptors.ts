@@ -20,14 +20,14 @@ export interface KernelDescriptor {
 export const KERNELS: readonly KernelDescriptor[] = [
   {
     name: "conv",
-    implements: ["conv2d", "dense", "depthwise_conv2d"],
+    implements: ["conv2d", "dense", "depthwise_conv2d", "conv_transpose2d"],
     fuses: "zero padding, bias, batch norm, residual addition, relu, relu6, flatten before dense",
     families: ["conv", "pointwise", "dense"],
     error: "2K + 2 for sums of K terms",
   },
   {
     name: "depthwise",
-    implements: ["depthwise_conv2d", "conv2d"],
+    implements: ["depthwise_conv2d", "conv2d", "conv_transpose2d"],
     fuses: "zero padding, bias, batch norm, relu, relu6",
     families: ["depthwise"],
     error: "2K + 1 for windows of K taps",
@@ -129,9 +129,25 @@ export const KERNELS: readonly KernelDescriptor[] = [
   },
   {
     name: "copy",
-    implements: ["reshape", "transpose", "slice", "pad", "concat"],
+    implements: ["reshape", "transpose", "slice", "pad", "concat", "tile", "broadcast_to"],
     fuses: "",
     families: null,
     error: "0",
+  },
+  { name: "gather", implements: ["gather"], fuses: "", families: null, error: "0" },
+  {
+    name: "resize",
+    implements: ["resize"],
+    fuses: "",
+    families: null,
+    error: "0 for nearest, 4 for linear, 8 for cubic",
+  },
+  { name: "order", implements: ["arg_reduce", "top_k"], fuses: "", families: null, error: "0" },
+  {
+    name: "fold",
+    implements: ["reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "cumsum"],
+    fuses: "",
+    families: null,
+    error: "0 for minimum, maximum and integers, else the number of terms",
   },
 ];

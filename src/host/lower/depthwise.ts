@@ -3,7 +3,7 @@ import { sizeOf, type Shape } from "../../model/types.js";
 import type { Step } from "../fuse.js";
 import { paddedLayout, type Halo, type View } from "../layout.js";
 import { pad4 } from "../plan.js";
-import { gradientPhases } from "../windows.js";
+import { gradientPhases } from "../../kernels/phases.js";
 import { clear, readPixels, scratch, vector, writePixels, type LowerContext, type Pixels } from "./context.js";
 import { gradientHalo, windowHalo } from "./conv.js";
 import { blocks, copyStrided } from "../../kernels/strided.js";

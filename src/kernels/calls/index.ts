@@ -6,6 +6,7 @@ import { broadcastTo } from "./broadcast_to.js";
 import { cast } from "./cast.js";
 import { clip } from "./clip.js";
 import { compare } from "./compare.js";
+import { convTranspose2d } from "./conv_transpose2d.js";
 import { copy } from "./copy.js";
 import { cumsum } from "./cumsum.js";
 import { gather } from "./gather.js";
@@ -25,7 +26,32 @@ import { topK } from "./top_k.js";
 import { unary } from "./unary.js";
 
 const registry: ReadonlyMap<string, CallsDef> = new Map(
-  [argReduce, binary, broadcastTo, cast, clip, compare, copy, cumsum, gather, gelu, logical, matmul, norm, pad, pow, quantize, reduce, resize, select, slice, tile, topK, unary].flatMap((def) => def.ops.map((op) => [op, def] as const)),
+  [
+    argReduce,
+    binary,
+    broadcastTo,
+    cast,
+    clip,
+    compare,
+    convTranspose2d,
+    copy,
+    cumsum,
+    gather,
+    gelu,
+    logical,
+    matmul,
+    norm,
+    pad,
+    pow,
+    quantize,
+    reduce,
+    resize,
+    select,
+    slice,
+    tile,
+    topK,
+    unary,
+  ].flatMap((def) => def.ops.map((op) => [op, def] as const)),
 );
 
 /** How an operator becomes kernel calls; undefined for those that have code of their own on host and device. */
