@@ -1,6 +1,8 @@
 /** One small case or more for every operator, as data: what each runner (reference, host, packages) can be fed with. */
 import { Random } from "../../src/model/random.js";
-import { shapeAt, sizeOf, type Attrs, type TensorType } from "../../src/model/types.js";
+import { shapeAt, sizeOf, type Attrs, type Dtype, type TensorType } from "../../src/model/types.js";
+import { elementwiseCases } from "./op-cases/elementwise.js";
+import { movementCases } from "./op-cases/movement.js";
 import { networkCases } from "./op-cases/network.js";
 
 /** How the values of an operand are drawn. */
@@ -245,17 +247,23 @@ export const opCases: readonly OpCase[] = [
   { title: "images", op: "mean_squared_error", attrs: {}, inputs: [x(2, 3), x(2, 3)], mixesSamples: true },
   { title: "images", op: "mean_squared_error_grad", attrs: {}, inputs: [w(), x(2, 3), x(2, 3)], mixesSamples: true },
   ...networkCases,
+  ...movementCases,
+  ...elementwiseCases,
 ];
 
 /** Operators whose operands depend on each other, so that they have no case of free operands: tested by their forward operator. */
 export const DEPENDENT_OPS: readonly string[] = ["max_pool2d_grad", "reduce_max_grad"];
 
-/** Values of one operand at a batch size, from a seed. Values are f32 numbers, so that f32 runners get the same. */
+/**
+ * Values of one operand at a batch size, from a seed. Values are f32 numbers, so that f32 runners get the same; integers
+ * are small whatever `how` says, with many equal ones.
+ */
 export function drawValues(type: TensorType, how: Draw, batch: number, seed: number): Float64Array {
   const random = new Random(seed);
   const shape = shapeAt(type, batch);
   const n = sizeOf(shape);
   const values = new Float64Array(n);
+  if (type.dtype !== "f32") return values.map(() => wholeNumber(type.dtype, Math.round(3 * random.normal())));
   // Distinct values far from each other, from 0 and from 6: no kink lies within a finite difference.
   const order = random.shuffle(Array.from({ length: n }, (_, i) => i));
   const last = shape[shape.length - 1] ?? 1;
@@ -295,4 +303,9 @@ export function drawValues(type: TensorType, how: Draw, batch: number, seed: num
     }
   }
   return values.map(Math.fround);
+}
+
+function wholeNumber(dtype: Dtype, v: number): number {
+  if (dtype === "bool") return v & 1;
+  return dtype === "u8" ? Math.abs(v) : v + 0;
 }

@@ -26,32 +26,7 @@ import { topK } from "./top_k.js";
 import { unary } from "./unary.js";
 
 const registry: ReadonlyMap<string, CallsDef> = new Map(
-  [
-    argReduce,
-    binary,
-    broadcastTo,
-    cast,
-    clip,
-    compare,
-    convTranspose2d,
-    copy,
-    cumsum,
-    gather,
-    gelu,
-    logical,
-    matmul,
-    norm,
-    pad,
-    pow,
-    quantize,
-    reduce,
-    resize,
-    select,
-    slice,
-    tile,
-    topK,
-    unary,
-  ].flatMap((def) => def.ops.map((op) => [op, def] as const)),
+  [argReduce, binary, broadcastTo, cast, clip, compare, convTranspose2d, copy, cumsum, gather, gelu, logical, matmul, norm, pad, pow, quantize, reduce, resize, select, slice, tile, topK, unary].flatMap((def) => def.ops.map((op) => [op, def] as const)),
 );
 
 /** How an operator becomes kernel calls; undefined for those that have code of their own on host and device. */

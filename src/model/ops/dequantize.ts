@@ -12,7 +12,7 @@ export const dequantize = defineOp<ScaleAttrs>({
   attrs: scaleAttrs,
   infer([q], a) {
     needDtype("dequantize", [q!], ["i8", "u8", "i32"]);
-    needScales("dequantize", q!, a);
+    needScales("dequantize", q!, a, q!.dtype);
     return [{ ...q!, dtype: "f32" }];
   },
   couple: coupleAll,

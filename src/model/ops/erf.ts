@@ -11,5 +11,5 @@ export const erf = unaryOp({
     const f = formula(g);
     return f.mul(dy, f.mul(2 / Math.sqrt(Math.PI), f.exp(f.neg(f.mul(f.x, f.x)))));
   },
-  tolerance: { kind: "roundings", count: 5 },
+  tolerance: { kind: "roundings", count: 4 },
 });

@@ -15,7 +15,7 @@ export const fakeQuantize = defineOp<QuantAttrs>({
   attrs: quantAttrs,
   infer([x], a) {
     needF32("fake_quantize", [x!]);
-    needScales("fake_quantize", x!, a);
+    needScales("fake_quantize", x!, a, a.dtype);
     return [x!];
   },
   couple: coupleAll,

@@ -27,6 +27,6 @@ export const gelu = unaryOp<GeluAttrs>({
       : f.mul(f.sub(1, f.mul(bend, bend)), f.add(SLOPE, f.mul(square, 3 * SLOPE * CUBE)));
     return f.mul(f.mul(dy, 0.5), f.add(f.add(1, share), f.mul(f.x, density)));
   },
-  // Relative to |x|: the error function (or tanh) and its argument, a sum, two products.
-  tolerance: { kind: "roundings", count: 12 },
+  // Relative to |x|: tanh (6) and what 4 roundings of its argument cost (2), halved, the sum and two products.
+  tolerance: { kind: "roundings", count: 8 },
 });

@@ -11,5 +11,5 @@ export const log = unaryOp({
     return f.div(dy, f.x);
   },
   // Of ln m, which is at most half of e ln 2 where both do not vanish: quotient, polynomial, sum.
-  tolerance: { kind: "roundings", count: 6 },
+  tolerance: { kind: "roundings", count: 4 },
 });

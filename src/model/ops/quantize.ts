@@ -15,7 +15,7 @@ export const quantize = defineOp<QuantAttrs>({
   attrs: quantAttrs,
   infer([x], a) {
     needF32("quantize", [x!]);
-    needScales("quantize", x!, a);
+    needScales("quantize", x!, a, a.dtype);
     return [{ ...x!, dtype: a.dtype }];
   },
   couple: coupleAll,

@@ -12,6 +12,6 @@ export const silu = unaryOp({
     const s = f.sigmoid(f.x);
     return f.mul(dy, f.add(s, f.mul(f.y, f.sub(1, s))));
   },
-  // exp, the sum and the quotient.
-  tolerance: { kind: "roundings", count: EXP_ROUNDINGS + 2 },
+  // exp, a product, the sum and the quotient.
+  tolerance: { kind: "roundings", count: EXP_ROUNDINGS + 3 },
 });

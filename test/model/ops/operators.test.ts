@@ -16,6 +16,7 @@ function operands(c: OpCase, batch: number, seed = 1): NdArray[] {
   return c.inputs.map((type, i) => ({
     data: drawValues(type, c.draw?.[i] ?? "normal", batch, seed + i),
     shape: shapeAt(type, batch),
+    dtype: type.dtype,
   }));
 }
 
@@ -44,7 +45,7 @@ function sampleOf(array: NdArray, type: TensorType, s: number): NdArray {
     const from = (o * batch + s) * run;
     data.set(array.data.subarray(from, from + run), o * run);
   }
-  return { data, shape: type.shape };
+  return { data, shape: type.shape, dtype: type.dtype };
 }
 
 describe("registry", () => {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { CutContext } from "../../cut.js";
 import type { NdArray } from "../../define-op.js";
 import { IdapError } from "../../errors.js";
-import { sizeOf, type TensorType } from "../../types.js";
+import { sizeOf, type Dtype, type TensorType } from "../../types.js";
 import { showType } from "./checks.js";
 
 /** real = scale * (q - zeroPoint): one entry for the whole tensor, or one scale for each index of `axis`. */
@@ -28,8 +28,8 @@ export const INTEGER_RANGE: Readonly<Record<"i8" | "u8" | "i32", readonly [numbe
   i32: [-(2 ** 31), 2 ** 31 - 1],
 };
 
-/** Throws unless the scales fit the tensor. */
-export function needScales(op: string, x: TensorType, { scale, zeroPoint, axis }: ScaleAttrs): void {
+/** Throws unless the scales fit the tensor, and the zero point of 32-bit integers is 0, so that sums with it stay in range. */
+export function needScales(op: string, x: TensorType, { scale, zeroPoint, axis }: ScaleAttrs, q: Dtype): void {
   if (axis !== null && axis === x.batchAxis)
     throw new IdapError("E_BATCH", `${op}: axis ${axis} of ${showType(x)} is the batch`);
   const length = axis === null ? 1 : (x.shape[axis] ?? 0);
@@ -38,6 +38,9 @@ export function needScales(op: string, x: TensorType, { scale, zeroPoint, axis }
       "E_QUANT",
       `${op}: ${showType(x)} has ${scale.length} scales and ${zeroPoint.length} zero points for axis ${axis}`,
     );
+  }
+  if (q === "i32" && zeroPoint.some((z) => z !== 0)) {
+    throw new IdapError("E_QUANT", `${op}: 32-bit integers have the zero point 0, got ${zeroPoint}`);
   }
 }
 
@@ -68,12 +71,12 @@ export function mapScales(
 
 /**
  * The integer that stands for x, less the zero point. The quotient is rounded to f32 first, as TFLite and ONNX Runtime
- * do, so that values half way between two integers end where theirs do. NaN becomes the integer 0.
+ * do, so that values half way between two integers end where theirs do. NaN becomes the zero point.
  */
 export function stepsOf(x: number, scale: number, zeroPoint: number, { dtype, rounding }: QuantAttrs): number {
   const [low, high] = INTEGER_RANGE[dtype];
   const quotient = Math.fround(Math.fround(x) / scale);
-  if (Number.isNaN(quotient)) return -zeroPoint;
+  if (Number.isNaN(quotient)) return 0;
   const whole = rounding === "even" ? roundEven(quotient) : roundAway(quotient);
   return Math.min(Math.max(whole, low - zeroPoint), high - zeroPoint);
 }
