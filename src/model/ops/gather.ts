@@ -45,22 +45,15 @@ function gradient(g: VjpContext<GatherAttrs>, dy: string): string {
   const extent = x.shape[axis]!;
   const places = sizeOf(indices.shape);
   const emit = (op: string, inputs: string[], attrs = {}): string => g.emit(op, inputs, attrs)[0]!;
-  const integers = (shape: number[], first: number): string =>
-    emit(
-      "cast",
-      [
-        g.constant(
-          shape,
-          Float32Array.from({ length: sizeOf(shape) }, (_, i) => first + i),
-        ),
-      ],
-      { to: "i32" },
-    );
+  const integers = (values: Float32Array): string => emit("cast", [g.constant([values.length], values)], { to: "i32" });
   const batched = indices.batchAxis !== null;
   const column = emit("reshape", [g.inputs[1]!], { shape: [batched ? -1 : places, 1] });
-  // Position p is meant by p, and by p - extent from the end.
-  const [from, end] = [0, -extent].map((first) => emit("equal", [column, integers([extent], first)]));
-  const hits = emit("cast", [emit("logical_or", [from!, end!])], { to: "f32" });
+  // As `gatherIndex`: from the end where negative, and inside.
+  const fromEnd = emit("add", [column, integers(Float32Array.of(extent))]);
+  const negative = emit("less", [column, integers(Float32Array.of(0))]);
+  const position = emit("clip", [emit("select", [negative, fromEnd, column])], { min: 0, max: extent - 1 });
+  const range = integers(Float32Array.from({ length: extent }, (_, i) => i));
+  const hits = emit("cast", [emit("equal", [position, range])], { to: "f32" });
 
   const { shape, batchAxis } = g.outputTypes[0]!;
   const rank = indices.shape.length;
