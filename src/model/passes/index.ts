@@ -1,6 +1,16 @@
+export { recogniseActivations } from "./activations.js";
+export { normaliseArithmetic } from "./arithmetic.js";
+export { recogniseBounds } from "./bounds.js";
+export { canonicalise } from "./canonicalise.js";
+export { absorbChannelConstants } from "./channel-affine.js";
 export { removeDeadNodes } from "./dead-nodes.js";
 export { foldBatchNorm } from "./fold-batch-norm.js";
 export { foldConstants } from "./fold-constants.js";
+export { removeIdentities } from "./identities.js";
 export { insertBatchNorm, type ChannelStatistics } from "./insert-batch-norm.js";
+export { mergeDuplicates } from "./merge-duplicates.js";
+export { recogniseNormalisation } from "./normalisation.js";
 export { simulateQuantisation } from "./simulate-quantisation.js";
+export { recogniseSlopes } from "./slopes.js";
+export { recogniseSoftmax } from "./softmax.js";
 export { cancelTransposes } from "./transposes.js";

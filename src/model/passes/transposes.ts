@@ -38,9 +38,39 @@ export function cancelTransposes(graph: Graph): Graph {
   return removeDeadNodes(new Mover(graph).run());
 }
 
-const UNARY = new Set(["relu", "relu6", "sigmoid"]);
-const FREE = new Set(["transpose", "add", "mul", "concat", "softmax", "slice", "reshape"]);
-const REDUCE = new Set(["reduce_mean", "reduce_max", "reduce_sum"]);
+/** Element by element, without a word about axes. */
+const UNARY = new Set([
+  ...[
+    "relu",
+    "relu6",
+    "sigmoid",
+    "tanh",
+    "exp",
+    "log",
+    "sqrt",
+    "rsqrt",
+    "abs",
+    "neg",
+    "sign",
+    "floor",
+    "ceil",
+    "round",
+  ],
+  ...["erf", "sin", "cos", "reciprocal", "softplus", "softsign", "silu", "hard_swish", "elu", "selu", "leaky_relu"],
+  ...["hard_sigmoid", "gelu", "clip", "cast", "logical_not"],
+]);
+/** Element by element, with a scale for each index of the attribute `axis` perhaps. */
+const SCALED = new Set(["dequantize", "quantize", "fake_quantize"]);
+/** Element by element on operands that broadcast. */
+const BROADCAST = new Set([
+  ...["add", "sub", "mul", "div", "min", "max", "pow", "floor_div", "floor_mod", "mod_trunc", "prelu", "select"],
+  ...["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"],
+  ...["logical_and", "logical_or", "logical_xor"],
+]);
+const REDUCE = new Set(["reduce_mean", "reduce_max", "reduce_sum", "reduce_min", "reduce_prod", "arg_reduce"]);
+/** Along the attribute `axis`, which keeps its place. */
+const ALONG = new Set(["softmax", "cumsum", "top_k"]);
+const FREE = new Set(["transpose", "concat", "slice", "reshape", "tile", "gather", "broadcast_to"]);
 
 interface Constant {
   readonly type: TensorType;
@@ -95,17 +125,33 @@ class Mover {
   private move(node: Node): boolean {
     if (node.op === "transpose") return this.moveTranspose(node);
     if (UNARY.has(node.op)) return this.moveUnary(node);
-    if (node.op === "add" || node.op === "mul") return this.moveBinary(node);
+    if (BROADCAST.has(node.op)) return this.moveBroadcast(node);
     if (node.op === "concat") return this.moveConcat(node);
     if (node.op === "reshape") return this.moveReshape(node);
     if (node.op === "dense" || node.op === "batch_norm") return this.moveChannels(node);
+    if (node.op === "matmul") return this.moveMatmul(node);
     const view = this.views.get(node.inputs[0]!);
     if (!view || view.flat || isIdentity(view.perm)) return false;
     if (REDUCE.has(node.op)) return this.moveReduce(node, view);
     const spread = (list: readonly number[]): number[] => relativePerm(list, view.perm);
+    const { axis } = node.attrs as { axis: number | null };
+    if (ALONG.has(node.op) || SCALED.has(node.op)) {
+      const attrs = { ...node.attrs, axis: axis === null ? null : view.perm[axis]! };
+      return this.emit(node, [view.tensor], attrs, view.perm);
+    }
     switch (node.op) {
-      case "softmax":
-        return this.emit(node, [view.tensor], { axis: view.perm[node.attrs.axis as number]! }, view.perm);
+      case "gather":
+        return this.moveGather(node, view);
+      case "layer_norm":
+      case "group_norm":
+        return this.moveNorm(node, view);
+      case "tile":
+        return this.emit(node, [view.tensor], { repeats: spread(node.attrs.repeats as number[]) }, view.perm);
+      case "broadcast_to": {
+        const shape = node.attrs.shape as number[];
+        if (shape.length !== view.perm.length) return false;
+        return this.emit(node, [view.tensor], { shape: spread(shape) }, view.perm);
+      }
       case "pad": {
         const { before, after } = node.attrs as { before: number[]; after: number[] };
         const attrs = { ...node.attrs, before: spread(before), after: spread(after) };
@@ -147,7 +193,7 @@ class Mover {
   }
 
   /** Constants are permuted; the others are brought to the permutation that costs least. */
-  private moveBinary(node: Node): boolean {
+  private moveBroadcast(node: Node): boolean {
     const rank = this.graph.tensors.get(node.outputs[0]!)!.type.shape.length;
     const variable = node.inputs.filter((name) => !this.constants.has(name));
     if (variable.some((name) => this.typeOf(name).shape.length !== rank)) return false;
@@ -170,14 +216,46 @@ class Mover {
   }
 
   private moveReduce(node: Node, { tensor, perm }: View): boolean {
-    const { axes, keepDims } = node.attrs as { axes: number[]; keepDims: boolean };
-    const moved = axes.map((axis) => perm[axis]!).sort((a, b) => a - b);
-    let result: readonly number[] = perm;
-    if (!keepDims) {
-      const left = identityPerm(perm.length).filter((axis) => !moved.includes(axis));
-      result = perm.filter((p) => !moved.includes(p)).map((p) => left.indexOf(p));
-    }
-    return this.emit(node, [tensor], { ...node.attrs, axes: moved }, result);
+    const { axes, axis, keepDims } = node.attrs as { axes?: number[]; axis: number; keepDims: boolean };
+    const moved = (axes ?? [axis]).map((a) => perm[a]!).sort((a, b) => a - b);
+    const result = keepDims ? perm : withoutAxes(perm, moved);
+    return this.emit(node, [tensor], { ...node.attrs, ...(axes ? { axes: moved } : { axis: moved[0]! }) }, result);
+  }
+
+  /** The axes of the indices stand where the gathered axis stood, in the held tensor as in the source. */
+  private moveGather(node: Node, { tensor, perm }: View): boolean {
+    const [, indices] = node.inputs as [string, string];
+    const axis = node.attrs.axis as number;
+    const rank = this.typeOf(indices).shape.length;
+    const held = perm[axis]!;
+    const after = (p: number): number => (p > held ? p + rank - 1 : p);
+    const result = perm.flatMap((p, k) => (k === axis ? identityPerm(rank).map((i) => held + i) : [after(p)]));
+    return this.emit(node, [tensor, this.plain(indices)], { axis: held }, result);
+  }
+
+  /** layer_norm needs its last axes as they are, group_norm the batch first and the channels last. */
+  private moveNorm(node: Node, { tensor, perm }: View): boolean {
+    const last = perm.length - 1;
+    const fits =
+      node.op === "layer_norm"
+        ? perm.every((p, k) => k < (node.attrs.axis as number) || p === k)
+        : perm[0] === 0 && perm[last] === last;
+    return fits && this.emit(node, [tensor, ...node.inputs.slice(1).map((n) => this.plain(n))], node.attrs, perm);
+  }
+
+  /** A matrix that arrives transposed is read the other way round. */
+  private moveMatmul(node: Node): boolean {
+    const flags = ["transposeA", "transposeB"] as const;
+    const attrs: Record<string, unknown> = { ...node.attrs };
+    let turned = false;
+    const inputs = node.inputs.map((name, i) => {
+      const view = this.views.get(name);
+      if (!view || view.flat || !swapsLast(view.perm)) return this.plain(name);
+      attrs[flags[i]!] = !attrs[flags[i]!];
+      turned = true;
+      return view.tensor;
+    });
+    return turned && this.emit(node, inputs, attrs, null);
   }
 
   private moveReshape(node: Node): boolean {
@@ -380,11 +458,24 @@ class Mover {
   }
 
   private followsAnyLayout(node: Node): boolean {
-    return FREE.has(node.op) || REDUCE.has(node.op) || this.isElementwise(node);
+    const { op } = node;
+    return FREE.has(op) || REDUCE.has(op) || ALONG.has(op) || BROADCAST.has(op) || this.isElementwise(node);
   }
 
   private isElementwise(node: Node): boolean {
-    if (UNARY.has(node.op) || node.op === "pad") return true;
-    return (node.op === "add" || node.op === "mul") && node.inputs.some((name) => this.constants.has(name));
+    if (UNARY.has(node.op) || SCALED.has(node.op) || node.op === "pad") return true;
+    return BROADCAST.has(node.op) && node.inputs.filter((name) => !this.constants.has(name)).length === 1;
   }
+}
+
+/** A permutation of what is left without some axes of the held tensor. */
+function withoutAxes(perm: readonly number[], gone: readonly number[]): number[] {
+  const left = identityPerm(perm.length).filter((axis) => !gone.includes(axis));
+  return perm.filter((p) => !gone.includes(p)).map((p) => left.indexOf(p));
+}
+
+/** Whether the last two axes change places and the others stay. */
+function swapsLast(perm: readonly number[]): boolean {
+  const n = perm.length;
+  return n > 1 && perm.every((p, k) => p === (k < n - 2 ? k : k === n - 1 ? n - 2 : n - 1));
 }

@@ -80,7 +80,9 @@ function scrambled(seed: number): Graph {
     const add = (op: string, inputs: string[], attrs: Record<string, unknown>): void => {
       pool.push(b.node(op, inputs, attrs)[0]!);
     };
-    switch (random.int(12)) {
+    const last = t.shape[rank - 1]!;
+    const other = t.shape.map((_, k) => k).filter((k) => k !== inner && k !== t.batchAxis)[0];
+    switch (random.int(22)) {
       case 0:
       case 1:
       case 2:
@@ -90,7 +92,6 @@ function scrambled(seed: number): Graph {
         add("relu", [x], {});
         break;
       case 4: {
-        const last = t.shape[rank - 1]!;
         if (t.batchAxis !== rank - 1) {
           const n = random.next() < 0.5 ? last : 1;
           add("mul", [x, b.constant("m", "f32", n === 1 ? [] : [n], value(n))], {});
@@ -124,6 +125,73 @@ function scrambled(seed: number): Graph {
         break;
       case 10:
         if (inner !== undefined) add("softmax", [x], { axis: inner });
+        break;
+      case 11:
+        if (t.batchAxis !== rank - 1)
+          add("prelu", [b.node("sub", [x, x])[0]!, b.constant("s", "f32", [last], value(last))], {});
+        break;
+      case 12: {
+        if (t.batchAxis === rank - 1) break;
+        const above = b.node("greater", [x, b.constant("t", "f32", [last], value(last))])[0]!;
+        add("select", [above, b.node("gelu", [x], { approximate: "tanh" })[0]!, b.node("max", [x, x])[0]!], {});
+        break;
+      }
+      case 13:
+        if (inner !== undefined && rank > 2) {
+          const best = b.node("arg_reduce", [x], { axis: inner, keepDims: random.next() < 0.5, kind: "max" })[0]!;
+          add("cast", [best], { to: "f32" });
+        }
+        break;
+      case 14:
+        if (inner !== undefined) add("cumsum", [x], { axis: inner, exclusive: false, reverse: random.next() < 0.5 });
+        break;
+      case 15:
+        if (inner !== undefined) {
+          const n = 1 + random.int(t.shape[inner]!);
+          const [values, places] = b.node("top_k", [x], { axis: inner, k: n, largest: true }) as [string, string];
+          add("add", [values, b.node("cast", [places], { to: "f32" })[0]!], {});
+        }
+        break;
+      case 16:
+        if (inner !== undefined && rank < 5) {
+          const counts = [[], [2], [1, 2]][random.int(3)]!;
+          const index = Int32Array.from({ length: counts.reduce((p, q) => p * q, 1) }, () =>
+            random.int(t.shape[inner]!),
+          );
+          if (rank + counts.length > 2) add("gather", [x, b.constant("i", "i32", counts, index)], { axis: inner });
+        }
+        break;
+      case 17:
+        if (inner !== undefined && b.typeOf(x).shape.reduce((p, q) => p * q, 1) < 200) {
+          add("tile", [x], { repeats: t.shape.map((_, k) => (k === inner ? 2 : 1)) });
+        }
+        break;
+      case 18:
+        if (t.batchAxis === 0 && rank > 1) {
+          const from = 1 + random.int(rank - 1);
+          const scale = t.shape.slice(from);
+          const gamma = b.constant("g", "f32", scale, value(scale.reduce((p, q) => p * q, 1)));
+          add("layer_norm", [x, gamma], { axis: from, epsilon: 0.1 });
+          add("group_norm", [x], { groups: 1, epsilon: 0.1 });
+        }
+        break;
+      case 19:
+        if (inner !== undefined) {
+          const scale = t.shape.map((_, k) => k).filter((k) => k === inner);
+          const scales = scale.flatMap((k) => Array.from({ length: t.shape[k]! }, () => 0.05 + random.next()));
+          add("fake_quantize", [x], { dtype: "i8", scale: scales, zeroPoint: [3], axis: inner });
+        }
+        break;
+      case 20:
+        if (inner !== undefined && other !== undefined && rank > 2 && t.shape[inner]! * t.shape[other]! < 64) {
+          // Products of the last two axes with themselves, transposed in between.
+          const batch = t.batchAxis;
+          if (batch === null || batch < rank - 2) {
+            const swap = t.shape.map((_, k) => (k < rank - 2 ? k : 2 * rank - 3 - k));
+            const y = b.node("transpose", [x], { perm: swap })[0]!;
+            add("matmul", random.next() < 0.5 ? [x, y] : [y, x], { transposeA: false, transposeB: false });
+          }
+        }
         break;
       default:
         if (t.batchAxis === 0 && rank > 1) {
