@@ -28,6 +28,7 @@ export { resize_nearest, resize_taps } from "./kernels/resize";
 export { binary_strided } from "./kernels/elementwise";
 export { matmul } from "./kernels/matmul";
 export { normalise, normalise_channels } from "./kernels/norm";
+export { gru, lstm, rnn } from "./kernels/recurrent";
 export { softmax_strided } from "./kernels/softmax";
 export { conv_wide } from "./gradients/conv-wide";
 export { conv_grad_weight } from "./gradients/conv-grad-weight";

@@ -121,6 +121,13 @@ export const KERNELS: readonly KernelDescriptor[] = [
   { name: "softmax", implements: ["softmax"], fuses: "", families: null, error: "terms + 6, and |x - max|" },
   { name: "matmul", implements: ["matmul"], fuses: "", families: null, error: "2K for sums of K terms" },
   {
+    name: "recurrent",
+    implements: ["lstm", "gru", "rnn"],
+    fuses: "",
+    families: null,
+    error: "for each step 2 (I + H) + 30 at most, of sums of I + H terms",
+  },
+  {
     name: "norm",
     implements: ["layer_norm", "group_norm"],
     fuses: "",

@@ -1,7 +1,8 @@
 import type { CallContext, Operand } from "../define-calls.js";
 import { defineCalls } from "../define-calls.js";
+import { copyWords, toPanels } from "../panels.js";
 import { gradientPhases, phaseReach, type Phase } from "../phases.js";
-import { copyStrided, type Strided } from "../strided.js";
+import type { Strided } from "../strided.js";
 import { packPanels, panelsBytes } from "../weights.js";
 
 interface Attrs {
@@ -27,10 +28,6 @@ interface Image {
 
 const pad4 = (n: number): number => Math.ceil(n / 4) * 4;
 
-function copy({ call }: CallContext, from: Strided, to: Strided, shape: readonly number[]): void {
-  copyStrided((kernel, ...args) => call("copy", kernel, ...args), from, to, shape);
-}
-
 /** x as it is, or a copy with zeros around it and `channels` for each pixel. */
 function bordered(c: CallContext, x: Operand, pairs: readonly Pair[], channels: number): Image {
   const [n, h, w, ci] = x.shape as [number, number, number, number];
@@ -51,7 +48,7 @@ function bordered(c: CallContext, x: Operand, pairs: readonly Pair[], channels: 
   const base = c.temp(n * plane);
   const address = base + rows[0] * line + columns[0] * wide;
   c.call("copy", "fill_value", base, (n * plane) / 4, 0);
-  copy(c, x, { address, strides: [plane, line, wide, 4] }, x.shape);
+  copyWords(c.call, x, { address, strides: [plane, line, wide, 4] }, x.shape);
   return { address, image: plane, row: line, pixel: wide };
 }
 
@@ -84,7 +81,7 @@ function panels(c: CallContext, { i, j }: Pair, group: number, groups: number, d
     address = c.table(packed);
     if (!bias || biasValues) return address;
     const own = c.temp(panelsBytes(outputs, k));
-    copy(c, { address, strides: [4] }, { address: own, strides: [4] }, [packed.length]);
+    copyWords(c.call, { address, strides: [4] }, { address: own, strides: [4] }, [packed.length]);
     address = own;
   } else {
     address = c.temp(panelsBytes(outputs, k));
@@ -93,35 +90,14 @@ function panels(c: CallContext, { i, j }: Pair, group: number, groups: number, d
     taps.forEach((tap, t) => {
       const from = w.address + Math.floor(tap / kw) * w.strides[0]! + (tap % kw) * w.strides[1]! + first * sc;
       const to = address + 16 * (1 + t * perIn);
-      toPanels(c, { address: from, strides: depthwise ? [0, sc] : [sc, so] }, to, [perIn, outputs], k);
+      toPanels(c.call, { address: from, strides: depthwise ? [0, sc] : [sc, so] }, to, [perIn, outputs], k);
     });
   }
   if (bias) {
     const from = biasValues ? c.table(biasValues) + 4 * range[0] : bias.address + range[0] * bias.strides[0]!;
-    toPanels(c, { address: from, strides: [0, biasValues ? 4 : bias.strides[0]!] }, address, [1, outputs], k);
+    toPanels(c.call, { address: from, strides: [0, biasValues ? 4 : bias.strides[0]!] }, address, [1, outputs], k);
   }
   return address;
-}
-
-/** Rows of outputs into panels of four, each of 1 + k rows. */
-function toPanels(
-  c: CallContext,
-  { address, strides }: Strided,
-  to: number,
-  [rows, outputs]: readonly [number, number],
-  k: number,
-): void {
-  const [row, output] = strides as [number, number];
-  const panel = 16 * (k + 1);
-  const full = Math.floor(outputs / 4);
-  const move = (from: number, into: number, count: number, width: number): void =>
-    copy(c, { address: from, strides: [row, 4 * output, output] }, { address: into, strides: [16, panel, 4] }, [
-      rows,
-      count,
-      width,
-    ]);
-  if (full > 0) move(address, to, full, 4);
-  if (outputs > 4 * full) move(address + 4 * full * output, to + full * panel, 1, outputs - 4 * full);
 }
 
 /** Outputs that no tap reaches: the bias, or nothing. */
@@ -130,7 +106,7 @@ function fill(c: CallContext, y: Strided, shape: readonly number[]): void {
   const values = bias ? (c.constant(2) as Float32Array | null) : null;
   const from = bias && !values ? bias.address : c.table(values ?? Float32Array.of(0));
   const stride = !bias ? 0 : values ? 4 : bias.strides[0]!;
-  copy(c, { address: from, strides: [0, 0, 0, stride] }, y, shape);
+  copyWords(c.call, { address: from, strides: [0, 0, 0, stride] }, y, shape);
 }
 
 /** One phase of the outputs as one convolution of stride 1; groups one after the other, or all channels at once. */
@@ -177,7 +153,7 @@ function phase(c: CallContext, x: Image, pair: Pair, groups: number, depthwise: 
         c.call("conv", "conv", a, w, b, 0, i.count, j.count, wide / 4, ...walk, 0);
       }
     }
-    if (out !== target) copy(c, out, target, [n, i.count, j.count, per]);
+    if (out !== target) copyWords(c.call, out, target, [n, i.count, j.count, per]);
   }
 }
 
