@@ -1,49 +1,47 @@
 import type { GraphBuilder } from "../../model/builder.js";
 import { IdapError } from "../../model/errors.js";
-import { sizeOf, type Attrs, type Dtype, type TensorData, type TensorType } from "../../model/types.js";
-import { Budget, copyOf, floatsOf, halvesToFloats, int32sOf, int64sOf, uint16sOf } from "../shared/bytes.js";
+import { sizeOf, type Attrs, type Dtype, type Quantisation, type TensorType } from "../../model/types.js";
+import { Budget } from "../shared/bytes.js";
 import { checkShape } from "../shared/check.js";
+import type { Emitter } from "../shared/decompose/emit.js";
 import type { Names } from "../shared/names.js";
+import { decodeConstant, dtypeOf, quantOf, type Constant } from "./constants.js";
 import type { FlatTable } from "./flat.js";
 import type { FileOperator, FileTensor, TfliteFile } from "./file.js";
+import { Folding } from "./folding.js";
 import { ACTIVATIONS } from "./schema.js";
 
 /** How one TFLite operator is read. Adding an operator: one of these, listed in `operators/index.ts`. */
 export interface Converter {
   /**
-   * Completes "OPERATOR with ..." when this use cannot be read; null when it can. It looks at options and constants
-   * only, never at converted values, so that all refusals of a file are found before anything is built.
+   * Completes "OPERATOR with ..." when this use cannot be read; null when it can. It looks at options and at what is
+   * constant only, never at converted values, so that all refusals of a file are found before anything is built.
    */
   refuse?(op: TfliteOp): string | null;
   /** Adds the nodes and calls `op.emit` or `op.bind` for every output. */
   convert(op: TfliteOp): void;
 }
 
-const DTYPES: Readonly<Record<string, Dtype>> = {
-  float32: "f32",
-  float16: "f32",
-  int32: "i32",
-  int8: "i8",
-  uint8: "u8",
-  int64: "i64",
-  bool: "bool",
-};
-
-/** Element type in the IR: quantised integers are read as the floats that they stand for. */
-export function dtypeOf(tensor: FileTensor, file: string): Dtype {
-  if (tensor.quantisation) return "f32";
-  const dtype = DTYPES[tensor.type];
-  if (!dtype) {
-    throw new IdapError("E_DTYPE", `${file}: tensor "${tensor.name}" has type ${tensor.type}, which cannot be read`);
+/** Tensors of the file whose values are known when it is read: constants, shapes, and what is computed from them. */
+export function staticTensors({ tensors, operators }: TfliteFile): ReadonlySet<number> {
+  const known = new Set(tensors.flatMap((t, i) => (t.data ? [i] : [])));
+  for (const { code, inputs, outputs } of operators) {
+    const shape = code === "SHAPE" || code === "RANK";
+    if (shape || (inputs.length > 0 && inputs.every((i) => i < 0 || known.has(i))))
+      outputs.forEach((i) => known.add(i));
   }
-  return dtype;
+  return known;
 }
 
 /** State of reading one file. */
 export class TfliteContext {
+  readonly folding: Folding;
   private readonly values = new Map<number, string>();
+  /** Input ports of integers that are no quantised reals, as they are given. */
+  private readonly raw = new Map<number, string>();
   private readonly made = new Map<string, string>();
   private readonly budget: Budget;
+  private readonly readers = new Map<number, number>();
 
   constructor(
     readonly source: TfliteFile,
@@ -51,12 +49,48 @@ export class TfliteContext {
     readonly names: Names,
     /** Number of samples that concrete extents of the file were written for. */
     readonly fileBatch: number,
+    readonly known: ReadonlySet<number>,
   ) {
     this.budget = new Budget(source.file, source.size);
+    this.folding = new Folding(builder, names, source.file);
+    const reads = [...source.operators.flatMap((o) => [...new Set(o.inputs)]), ...source.outputs];
+    for (const i of reads) this.readers.set(i, (this.readers.get(i) ?? 0) + 1);
   }
 
+  /** The tensor of the file is this one, and has the quantisation that the file states. */
   bind(index: number, tensor: string): void {
-    this.values.set(index, tensor);
+    this.values.set(index, this.annotated(index, tensor));
+  }
+
+  bindRaw(index: number, tensor: string): void {
+    this.raw.set(index, tensor);
+  }
+
+  rawPort(index: number): string | undefined {
+    return this.raw.get(index);
+  }
+
+  /** How many operators and outputs read a tensor of the file. */
+  readersOf(index: number): number {
+    return this.readers.get(index) ?? 0;
+  }
+
+  /** A tensor with one quantisation that gets another one becomes two: its values are rounded twice. */
+  private annotated(index: number, tensor: string): string {
+    const { builder } = this;
+    const quant = quantOf(this.tensor(index), this.source.file);
+    const own = builder.tensor(tensor)!;
+    if (!quant || own.data || own.type.dtype !== "f32") return tensor;
+    if (own.quant && sameGrid(own.quant, quant)) return tensor;
+    const target = own.quant ? this.copy(tensor, this.tensor(index).name) : tensor;
+    builder.annotate(target, quant);
+    return target;
+  }
+
+  private copy(tensor: string, wanted: string): string {
+    const { shape, batchAxis } = this.builder.typeOf(tensor);
+    const same = shape.map((d, i) => (i === batchAxis ? -1 : d));
+    return this.folding.node("reshape", [tensor], { shape: same }, wanted)[0]!;
   }
 
   /** A tensor of the file that is used, its shape checked. */
@@ -74,13 +108,16 @@ export class TfliteContext {
     if (!tensor.data) {
       throw new IdapError("E_FORMAT", `${this.source.file}: tensor "${tensor.name}" is used before it is computed`);
     }
-    const name = this.constant(tensor.name, dtypeOf(tensor, this.source.file), tensor.shape, this.data(index));
+    const { dtype, shape, data } = this.fileConstant(index);
+    const name = this.builder.constant(this.names.fresh(tensor.name), dtype, shape, data);
+    const quant = quantOf(tensor, this.source.file);
+    if (quant) this.builder.annotate(name, quant);
     this.values.set(index, name);
     return name;
   }
 
-  constant(wanted: string, dtype: Dtype, shape: readonly number[], data: TensorData): string {
-    return this.builder.constant(this.names.fresh(wanted), dtype, shape, data);
+  constant(wanted: string, value: Constant): string {
+    return this.builder.constant(this.names.fresh(wanted), value.dtype, value.shape, value.data);
   }
 
   /** What `make` gave the first time that it was called for `key`. */
@@ -92,75 +129,44 @@ export class TfliteContext {
     return name;
   }
 
-  /** Decoded copy of a constant of the file, of the type that `dtypeOf` gives. */
-  data(index: number): TensorData {
-    const { file } = this.source;
+  /** Decoded copy of a constant of the file. */
+  fileConstant(index: number): Constant {
     const tensor = this.tensor(index);
-    const bytes = tensor.data!;
-    const size = sizeOf(tensor.shape);
-    const width = WIDTH[tensor.type];
-    if (width === undefined) {
-      throw new IdapError("E_DTYPE", `${file}: tensor "${tensor.name}" has type ${tensor.type}, which cannot be read`);
-    }
-    if (bytes.length !== width * size) {
-      throw new IdapError(
-        "E_FORMAT",
-        `${file} is damaged: tensor "${tensor.name}" [${tensor.shape}] needs ${width * size} bytes but has ${bytes.length}`,
-      );
-    }
-    this.budget.charge(Math.max(width, 4) * size);
-    const values = decode(tensor.type, bytes);
-    return tensor.quantisation && tensor.type !== "float32" ? this.dequantised(tensor, values) : values;
+    this.budget.charge(4 * sizeOf(tensor.shape));
+    return decodeConstant(tensor, this.source.file);
   }
 
-  /** scale * (q - zeroPoint), rounded once to f32. */
-  private dequantised({ name, shape, quantisation }: FileTensor, q: TensorData): Float32Array {
-    const { scale, zeroPoint, axis } = quantisation!;
-    const perAxis = scale.length > 1;
-    if (zeroPoint.length > scale.length || (perAxis && shape[axis] !== scale.length)) {
-      throw new IdapError(
-        "E_FORMAT",
-        `${this.source.file} is damaged: tensor "${name}" [${shape}] has ${scale.length} scales and ${zeroPoint.length} zero points for axis ${axis}`,
-      );
+  /** A constant of the file, or one that was computed while reading. */
+  knownValue(index: number): Constant & { readonly name: string; readonly quant: Quantisation | null } {
+    const tensor = this.tensor(index);
+    if (tensor.data && !this.values.has(index)) {
+      return { ...this.fileConstant(index), name: tensor.name, quant: quantOf(tensor, this.source.file) };
     }
-    const inner = perAxis ? sizeOf(shape.slice(axis + 1)) : 1;
-    return Float32Array.from(q as ArrayLike<number>, (v, i) => {
-      const k = perAxis ? Math.floor(i / inner) % scale.length : 0;
-      return scale[k]! * (Number(v) - (zeroPoint[k] ?? zeroPoint[0] ?? 0));
-    });
+    const name = this.value(index);
+    const value = this.folding.value(name);
+    if (!value) throw new IdapError("E_FORMAT", `${this.source.file}: tensor "${tensor.name}" is not constant`);
+    return { ...value, name, quant: this.builder.tensor(name)!.quant ?? null };
+  }
+
+  dtype(index: number): Dtype {
+    return dtypeOf(this.tensor(index), this.source.file);
   }
 }
 
-/** Bytes of one element. */
-const WIDTH: Readonly<Record<string, number>> = {
-  float32: 4,
-  float16: 2,
-  int32: 4,
-  int64: 8,
-  int8: 1,
-  uint8: 1,
-  bool: 1,
-};
-
-function decode(type: string, bytes: Uint8Array): TensorData {
-  switch (type) {
-    case "float32":
-      return floatsOf(bytes);
-    case "float16":
-      return halvesToFloats(uint16sOf(bytes));
-    case "int32":
-      return int32sOf(bytes);
-    case "int64":
-      return int64sOf(bytes);
-    case "int8":
-      return new Int8Array(copyOf(bytes).buffer);
-    default:
-      return copyOf(bytes);
-  }
+/** Both stand for the same reals: integers of another dtype whose zero point is shifted as their range is. */
+function sameGrid(a: Quantisation, b: Quantisation): boolean {
+  const low = { i8: -128, u8: 0, i32: 0 };
+  return (
+    (a.dtype === "i32") === (b.dtype === "i32") &&
+    a.axis === b.axis &&
+    a.scale.length === b.scale.length &&
+    a.scale.every((s, i) => s === b.scale[i]) &&
+    a.zeroPoint.every((z, i) => z - low[a.dtype] === b.zeroPoint[i]! - low[b.dtype])
+  );
 }
 
 /** One operator of the file while it is being read. */
-export class TfliteOp {
+export class TfliteOp implements Emitter {
   constructor(
     readonly context: TfliteContext,
     private readonly operator: FileOperator,
@@ -192,9 +198,15 @@ export class TfliteOp {
     return (this.operator.inputs[i] ?? -1) >= 0;
   }
 
-  private index(i: number): number {
+  index(i: number): number {
     const index = this.operator.inputs[i] ?? -1;
     if (index < 0) throw new IdapError("E_FORMAT", `${this.where}: input ${i} is missing`);
+    return index;
+  }
+
+  outputIndex(i: number): number {
+    const index = this.operator.outputs[i] ?? -1;
+    if (index < 0) throw new IdapError("E_FORMAT", `${this.where}: output ${i} is missing`);
     return index;
   }
 
@@ -207,8 +219,12 @@ export class TfliteOp {
     return this.context.tensor(this.index(i));
   }
 
+  outputTensor(i = 0): FileTensor {
+    return this.context.source.tensors[this.outputIndex(i)]!;
+  }
+
   isConstant(i: number): boolean {
-    return this.has(i) && this.fileTensor(i).data !== null;
+    return this.has(i) && this.context.known.has(this.index(i));
   }
 
   input(i: number): string {
@@ -223,22 +239,36 @@ export class TfliteOp {
     return this.context.builder.typeOf(tensor);
   }
 
+  typeOf(tensor: string): TensorType {
+    return this.type(tensor);
+  }
+
   /** A constant operand as 32-bit floats. */
   floats(i: number): Float32Array {
-    const data = this.context.data(this.index(i));
+    const { data } = this.context.knownValue(this.index(i));
     if (!(data instanceof Float32Array)) {
-      throw new IdapError("E_DTYPE", `${this.where}: "${this.fileTensor(i).name}" must be float32`);
+      throw new IdapError("E_DTYPE", `${this.where}: "${this.fileTensor(i).name}" must hold floats`);
     }
     return data;
   }
 
-  /** A constant operand as integers: axes, targets, paddings. */
+  /** A constant operand as integers: axes, paddings. */
   ints(i: number): number[] {
-    const data = this.context.data(this.index(i));
+    const { one, other } = this.target(i);
+    if (other) {
+      throw new IdapError("E_BATCH", `${this.where}: "${this.fileTensor(i).name}" depends on the size of the batch`);
+    }
+    return one;
+  }
+
+  /** As `ints`, of what may depend on the batch: its value for the file's batch, and for another one. */
+  target(i: number): { one: number[]; other: number[] | null } {
+    const { data, name } = this.context.knownValue(this.index(i));
     if (data instanceof Float32Array) {
       throw new IdapError("E_DTYPE", `${this.where}: "${this.fileTensor(i).name}" must hold integers`);
     }
-    return Array.from(data, Number);
+    const other = this.fileTensor(i).data ? undefined : this.context.folding.other(name);
+    return { one: Array.from(data, Number), other: other ? Array.from(other.data as Int32Array, Number) : null };
   }
 
   /**
@@ -255,43 +285,68 @@ export class TfliteOp {
     axes: readonly (number | null)[],
   ): string {
     return this.context.shared(`${this.index(i)} ${layout} ${shape}`, () => {
-      const { name, quantisation, type } = this.fileTensor(i);
-      const tensor = this.context.constant(name, "f32", shape, convert(this.floats(i)));
-      if (quantisation && (type === "int8" || type === "uint8")) {
-        const scale = Array.from(quantisation.scale);
-        const zeroPoint = scale.map((_, k) => quantisation.zeroPoint[k] ?? quantisation.zeroPoint[0] ?? 0);
-        const axis = scale.length === 1 ? null : (axes[quantisation.axis] ?? null);
-        if (axis !== null || scale.length === 1) {
-          this.context.builder.annotate(tensor, { dtype: type === "int8" ? "i8" : "u8", scale, zeroPoint, axis });
-        }
+      const { name, quant, data } = this.context.knownValue(this.index(i));
+      if (!(data instanceof Float32Array)) {
+        throw new IdapError("E_DTYPE", `${this.where}: "${this.fileTensor(i).name}" must hold floats`);
+      }
+      if (data.length !== sizeOf(shape)) {
+        throw new IdapError("E_SHAPE", `${this.where}: "${name}" has ${data.length} values, [${shape}] needs others`);
+      }
+      const tensor = this.context.constant(name, { dtype: "f32", shape, data: convert(data) });
+      if (quant) {
+        const axis = quant.axis === null ? null : (axes[quant.axis] ?? null);
+        if (axis !== null || quant.axis === null) this.context.builder.annotate(tensor, { ...quant, axis });
       }
       return tensor;
     });
   }
 
+  constant(shape: readonly number[], data: Float32Array | Int32Array): string {
+    const dtype = data instanceof Int32Array ? "i32" : "f32";
+    return this.context.folding.constant(`${this.name}/constant`, { dtype, shape, data });
+  }
+
   /** A node whose result is no tensor of the file; `suffix` completes its name. */
   step(suffix: string, op: string, inputs: readonly string[], attrs: Attrs = {}): string {
-    const name = this.context.names.fresh(`${this.name}/${suffix}`);
-    return this.context.builder.node(op, inputs, attrs, { name, outputs: [name] })[0]!;
+    return this.context.folding.node(op, inputs, attrs, `${this.name}/${suffix}`)[0]!;
+  }
+
+  /** A node of a decomposition; see `Emitter`. */
+  readonly emit = (op: string, inputs: readonly string[], attrs: Attrs = {}): string =>
+    this.step(op, op, inputs, attrs);
+
+  /** A node with several outputs. */
+  steps(suffix: string, op: string, inputs: readonly string[], attrs: Attrs = {}): string[] {
+    return this.context.folding.node(op, inputs, attrs, `${this.name}/${suffix}`);
   }
 
   /** The node that gives output 0, followed by the fused activation if there is one. */
-  emit(op: string, inputs: readonly string[], attrs: Attrs = {}, activation = "NONE"): void {
-    if (activation === "NONE") return this.last(op, inputs, attrs);
-    this.last(activation === "RELU6" ? "relu6" : "relu", [this.step(op, op, inputs, attrs)]);
+  result(op: string, inputs: readonly string[], attrs: Attrs = {}, activation = "NONE"): void {
+    const fused = FUSED[activation];
+    if (fused) this.result(fused.op, [this.step(op, op, inputs, attrs)], fused.attrs);
+    else this.bind(this.context.folding.node(op, inputs, attrs, this.name)[0]!);
   }
 
-  private last(op: string, inputs: readonly string[], attrs: Attrs = {}): void {
-    const name = this.context.names.fresh(this.name);
-    const [out] = this.context.builder.node(op, inputs, attrs, { name, outputs: [name] });
-    this.bind(out!);
+  /** Output 0 is this tensor, after the fused activation if there is one. */
+  activate(tensor: string, activation: string): void {
+    const fused = FUSED[activation];
+    if (fused) this.result(fused.op, [tensor], fused.attrs);
+    else this.bind(tensor);
   }
 
-  /** Output 0 is this tensor, without a node of its own. */
-  bind(tensor: string): void {
-    this.context.bind(this.operator.outputs[0]!, tensor);
+  /** An output is this tensor, without a node of its own. */
+  bind(tensor: string, output = 0): void {
+    this.context.bind(this.outputIndex(output), tensor);
   }
 }
+
+/** What the fused activations are as nodes. */
+const FUSED: Readonly<Record<string, { readonly op: string; readonly attrs?: Attrs }>> = {
+  RELU: { op: "relu" },
+  RELU6: { op: "relu6" },
+  RELU_N1_TO_1: { op: "clip", attrs: { min: -1, max: 1 } },
+  TANH: { op: "tanh" },
+};
 
 /** Name of the fused activation behind a field. */
 export function activationOf(op: TfliteOp, field: number): string {
@@ -302,7 +357,7 @@ export function activationOf(op: TfliteOp, field: number): string {
 /** Refusal of fused activations that have no operator here. */
 export function refuseActivation(op: TfliteOp, field: number): string | null {
   const activation = activationOf(op, field);
-  return ["NONE", "RELU", "RELU6"].includes(activation) ? null : `the fused activation ${activation}`;
+  return activation === "NONE" || Object.hasOwn(FUSED, activation) ? null : `the fused activation ${activation}`;
 }
 
 /** Refusal of operands that have to be constants. */

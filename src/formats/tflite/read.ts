@@ -1,10 +1,12 @@
 import { GraphBuilder } from "../../model/builder.js";
 import { IdapError } from "../../model/errors.js";
+import { removeDeadNodes } from "../../model/passes/dead-nodes.js";
 import type { Graph, TensorType } from "../../model/types.js";
 import { withTracedBatch } from "../shared/batch.js";
 import { Names } from "../shared/names.js";
 import { Refusals } from "../shared/refusals.js";
-import { dtypeOf, TfliteContext, TfliteOp } from "./context.js";
+import { fileType, quantOf } from "./constants.js";
+import { staticTensors, TfliteContext, TfliteOp } from "./context.js";
 import { parseTflite, type FileTensor, type TfliteFile } from "./file.js";
 import { converters } from "./operators/index.js";
 
@@ -14,8 +16,9 @@ export function isTflite(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads subgraph 0 of a float TFLite model.
- * Ports are named as the file's tensors; fused activations become nodes; SAME padding becomes numbers.
+ * Reads subgraph 0 of a TFLite model as a float graph. Ports have the names, shapes and element types of the file;
+ * fused activations become nodes; SAME padding becomes numbers; quantised tensors become floats that are annotated with
+ * their scales, between a `dequantize` at each quantised input and a `quantize` at each quantised output.
  *
  * @param name name of the graph
  * @param file name for messages
@@ -23,33 +26,14 @@ export function isTflite(bytes: Uint8Array): boolean {
  */
 export function readTflite(bytes: Uint8Array, name: string, file: string, batch = 1): Graph {
   const source = parseTflite(bytes, file);
-  refuseQuantised(source);
-  refuseUnsupported(source);
-  return withTracedBatch((traced) => build(source, name, batch, traced));
+  const known = staticTensors(source);
+  refuseUnsupported(source, known);
+  return withTracedBatch((traced) => removeDeadNodes(build(source, known, { name, batch, traced })));
 }
 
-/**
- * Throws E_QUANTISED with the first tensor whose values are quantised when the model runs. Constants may be: weights
- * of 8 bits beside float activations (dynamic range quantisation) are read as the floats that they stand for.
- */
-function refuseQuantised({ file, tensors, operators, inputs, outputs }: TfliteFile): void {
-  const used = new Set([...inputs, ...outputs, ...operators.flatMap((o) => [...o.inputs, ...o.outputs])]);
-  for (const i of used) {
-    const t = tensors[i];
-    if (!t || t.data !== null) continue;
-    if ((t.quantisation !== null && t.type !== "float32") || t.type === "float16") {
-      throw new IdapError(
-        "E_QUANTISED",
-        `${file} is a quantised model (tensor "${t.name}" holds ${t.type}); only models with float32 activations are read yet`,
-        "Give the float model from which it was made; what is emitted can be quantised at the end.",
-      );
-    }
-  }
-}
-
-function refuseUnsupported(source: TfliteFile): void {
+function refuseUnsupported(source: TfliteFile, known: ReadonlySet<number>): void {
   const refusals = new Refusals(source.file);
-  const context = new TfliteContext(source, new GraphBuilder("unused"), new Names(), 1);
+  const context = new TfliteContext(source, new GraphBuilder("unused"), new Names(), 1, known);
   for (const operator of source.operators) {
     const op = new TfliteOp(context, operator);
     const converter = Object.hasOwn(converters, operator.code) ? converters[operator.code] : undefined;
@@ -62,25 +46,71 @@ function refuseUnsupported(source: TfliteFile): void {
   refusals.throwIfAny();
 }
 
-function build(source: TfliteFile, name: string, batch: number, traced: boolean): Graph {
+interface Options {
+  readonly name: string;
+  readonly batch: number;
+  readonly traced: boolean;
+}
+
+function build(source: TfliteFile, known: ReadonlySet<number>, { name, batch, traced }: Options): Graph {
   const builder = new GraphBuilder(name);
   const names = new Names();
-  const context = new TfliteContext(source, builder, names, traced ? fileBatch(source, batch) : 1);
-  for (const i of source.inputs) {
-    const tensor = context.tensor(i);
-    const port = names.fresh(tensor.name);
-    context.bind(i, builder.input(port, inputType(tensor, source.file, batch, traced)));
-  }
+  const context = new TfliteContext(source, builder, names, traced ? fileBatch(source, batch) : 1, known);
+  for (const i of source.inputs) addInput(context, i, inputType(context.tensor(i), source.file, batch, traced));
   for (const operator of source.operators) {
     const op = new TfliteOp(context, operator);
-    if (op.outputCount !== 1) {
-      throw new IdapError("E_FORMAT", `${op.where} has ${op.outputCount} outputs; it must have one`);
-    }
+    if (op.outputCount === 0) throw new IdapError("E_FORMAT", `${op.where} has no output`);
     converters[operator.code]!.convert(op);
   }
   const ports = new Names();
-  for (const i of source.outputs) builder.output(context.value(i), ports.fresh(source.tensors[i]!.name));
+  for (const i of source.outputs) builder.output(outputValue(context, i), ports.fresh(source.tensors[i]!.name));
   return builder.build();
+}
+
+/** The port as the file has it, and what the graph computes with: reals for quantised integers, i32 for others. */
+function addInput(context: TfliteContext, index: number, type: TensorType): void {
+  const { builder, names, source } = context;
+  const tensor = context.tensor(index);
+  const port = builder.input(names.fresh(tensor.name), type);
+  const quant = quantOf(tensor, source.file);
+  const step = (op: string, attrs: object): string =>
+    context.folding.node(op, [port], { ...attrs }, `${tensor.name}/${op}`)[0]!;
+  if (quant) {
+    const { scale, zeroPoint, axis } = quant;
+    context.bind(index, step("dequantize", { scale, zeroPoint, axis }));
+  } else if (type.dtype === context.dtype(index)) {
+    context.bind(index, port);
+  } else {
+    context.bindRaw(index, port);
+    context.bind(index, step("cast", { to: context.dtype(index) }));
+  }
+}
+
+/** Ends of the integers that the IR has no dtype for. */
+const NARROW: Readonly<Record<string, readonly [number, number]>> = {
+  int16: [-32768, 32767],
+  uint16: [0, 65535],
+  int4: [-8, 7],
+};
+
+/** An output in the element type of the file. */
+function outputValue(context: TfliteContext, index: number): string {
+  const { source } = context;
+  const tensor = context.tensor(index);
+  const value = context.value(index);
+  const { dtype } = context.builder.typeOf(value);
+  const port = fileType(tensor, source.file).port;
+  if (port === dtype) return value;
+  return context.shared(`output ${index}`, () => {
+    const node = (op: string, x: string, attrs: object): string =>
+      context.folding.node(op, [x], { ...attrs }, `${tensor.name}/${op}`)[0]!;
+    const quant = quantOf(tensor, source.file);
+    if (!quant) return node("cast", value, { to: port });
+    const { scale, zeroPoint, axis } = quant;
+    const q = node("quantize", value, { dtype: quant.dtype, scale, zeroPoint, axis, rounding: "away" });
+    const range = NARROW[tensor.type];
+    return range ? node("clip", q, { min: range[0], max: range[1] }) : q;
+  });
 }
 
 /** The number of samples that concrete extents in the file stand for: that of an input with a free batch, if any. */
@@ -91,8 +121,8 @@ function fileBatch({ tensors, inputs }: TfliteFile, batch: number): number {
 
 /** Type at batch 1: axis 0 is the batch where it is free or has the extent `batch`. */
 function inputType(tensor: FileTensor, file: string, batch: number, traced: boolean): TensorType {
-  const dtype = dtypeOf(tensor, file);
   const { shape, signature } = tensor;
+  const dtype = fileType(tensor, file).port;
   const free = signature?.length === shape.length ? signature.flatMap((d, i) => (d === -1 ? [i] : [])) : [];
   const other = free.find((i) => i !== 0);
   if (other !== undefined) {

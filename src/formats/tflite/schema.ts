@@ -12,14 +12,40 @@ export const F = {
   Operator: { opcodeIndex: 0, inputs: 1, outputs: 2, builtinOptions: 4 },
   Conv2D: { padding: 0, strideW: 1, strideH: 2, activation: 3, dilationW: 4, dilationH: 5 },
   DepthwiseConv2D: { padding: 0, strideW: 1, strideH: 2, multiplier: 3, activation: 4, dilationW: 5, dilationH: 6 },
+  TransposeConv: { padding: 0, strideW: 1, strideH: 2, activation: 3 },
   FullyConnected: { activation: 0, weightsFormat: 1, keepNumDims: 2 },
+  BatchMatMul: { adjX: 0, adjY: 1 },
   Pool2D: { padding: 0, strideW: 1, strideH: 2, filterW: 3, filterH: 4, activation: 5 },
+  /** ADD, SUB, MUL, DIV, L2_NORMALIZATION. */
   Binary: { activation: 0 },
   Softmax: { beta: 0 },
+  LeakyRelu: { alpha: 0 },
+  Gelu: { approximate: 0 },
+  FakeQuant: { min: 0, max: 1, bits: 2, narrow: 3 },
+  LocalResponse: { radius: 0, bias: 1, alpha: 2, beta: 3 },
   Concatenation: { axis: 0, activation: 1 },
+  Pack: { count: 0, axis: 1 },
+  Unpack: { count: 0, axis: 1 },
+  Split: { count: 0 },
+  Gather: { axis: 0, batchDims: 1 },
+  OneHot: { axis: 0 },
   Reshape: { newShape: 0 },
-  Reducer: { keepDims: 0 },
   Squeeze: { dims: 0 },
+  StridedSlice: { beginMask: 0, endMask: 1, ellipsisMask: 2, newAxisMask: 3, shrinkMask: 4, offset: 5 },
+  MirrorPad: { mode: 0 },
+  /** DEPTH_TO_SPACE, SPACE_TO_DEPTH. */
+  Block: { size: 0 },
+  Reducer: { keepDims: 0 },
+  Cumsum: { exclusive: 0, reverse: 1 },
+  ResizeBilinear: { alignCorners: 2, halfPixel: 3 },
+  ResizeNearest: { alignCorners: 0, halfPixel: 1 },
+  Lstm: { activation: 0, cellClip: 1, projectionClip: 2, kernel: 3 },
+  SequenceLstm: { activation: 0, cellClip: 1, projectionClip: 2, timeMajor: 3, diagonal: 5 },
+  BidirectionalLstm: { activation: 0, cellClip: 1, projectionClip: 2, mergeOutputs: 3, timeMajor: 4 },
+  Rnn: { activation: 0 },
+  SequenceRnn: { timeMajor: 0, activation: 1 },
+  BidirectionalRnn: { timeMajor: 0, activation: 1, mergeOutputs: 2 },
+  Svdf: { rank: 0, activation: 1 },
 } as const;
 
 export const PADDING_SAME = 0;
@@ -49,6 +75,14 @@ MATRIX_DIAG QUANTIZE MATRIX_SET_DIAG ROUND HARD_SWISH IF WHILE NON_MAX_SUPPRESSI
 SELECT_V2 DENSIFY SEGMENT_SUM BATCH_MATMUL PLACEHOLDER_FOR_GREATER_OP_CODES CUMSUM CALL_ONCE BROADCAST_TO RFFT2D
 CONV_3D IMAG REAL COMPLEX_ABS HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE REDUCE_ALL CONV_3D_TRANSPOSE
 VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE BROADCAST_ARGS RANDOM_STANDARD_NORMAL BUCKETIZE RANDOM_UNIFORM MULTINOMIAL
-GELU DYNAMIC_UPDATE_SLICE RELU_0_TO_1`
+GELU DYNAMIC_UPDATE_SLICE RELU_0_TO_1 UNSORTED_SEGMENT_PROD UNSORTED_SEGMENT_MAX UNSORTED_SEGMENT_SUM ATAN2
+UNSORTED_SEGMENT_MIN SIGN BITCAST BITWISE_XOR RIGHT_SHIFT STABLEHLO_LOGISTIC STABLEHLO_ADD STABLEHLO_DIVIDE
+STABLEHLO_MULTIPLY STABLEHLO_MAXIMUM STABLEHLO_RESHAPE STABLEHLO_CLAMP STABLEHLO_CONCATENATE
+STABLEHLO_BROADCAST_IN_DIM STABLEHLO_CONVOLUTION STABLEHLO_SLICE STABLEHLO_CUSTOM_CALL STABLEHLO_REDUCE STABLEHLO_ABS
+STABLEHLO_AND STABLEHLO_COSINE STABLEHLO_EXPONENTIAL STABLEHLO_FLOOR STABLEHLO_LOG STABLEHLO_MINIMUM STABLEHLO_NEGATE
+STABLEHLO_OR STABLEHLO_POWER STABLEHLO_REMAINDER STABLEHLO_RSQRT STABLEHLO_SELECT STABLEHLO_SUBTRACT STABLEHLO_TANH
+STABLEHLO_SCATTER STABLEHLO_COMPARE STABLEHLO_CONVERT STABLEHLO_DYNAMIC_SLICE STABLEHLO_DYNAMIC_UPDATE_SLICE
+STABLEHLO_PAD STABLEHLO_IOTA STABLEHLO_DOT_GENERAL STABLEHLO_REDUCE_WINDOW STABLEHLO_SORT STABLEHLO_WHILE
+STABLEHLO_GATHER STABLEHLO_TRANSPOSE DILATE STABLEHLO_RNG_BIT_GENERATOR REDUCE_WINDOW STABLEHLO_COMPOSITE`
   .trim()
   .split(/\s+/);

@@ -40,7 +40,7 @@ function rank4(op: TfliteOp, i: number): [number, number, number, number] {
 }
 
 /** x, weights [co, kh, kw, ci/groups], bias? */
-export const CONV_2D: Converter = {
+const CONV_2D: Converter = {
   refuse: (op) => refuseActivation(op, F.Conv2D.activation) ?? refuseComputed(op, { 1: "weights", 2: "a bias" }),
   convert(op) {
     const [co, kh, kw, perGroup] = rank4(op, 1);
@@ -59,12 +59,12 @@ export const CONV_2D: Converter = {
     );
     const inputs = [op.input(0), w, ...(op.has(2) ? [op.input(2)] : [])];
     const attrs = { strides, dilations, pads, groups: channels / perGroup };
-    op.emit("conv2d", inputs, attrs, activationOf(op, F.Conv2D.activation));
+    op.result("conv2d", inputs, attrs, activationOf(op, F.Conv2D.activation));
   },
 };
 
 /** x, weights [1, kh, kw, c * m], bias?; output channel c * m + j as in the IR. */
-export const DEPTHWISE_CONV_2D: Converter = {
+const DEPTHWISE_CONV_2D: Converter = {
   refuse: (op) =>
     refuseActivation(op, F.DepthwiseConv2D.activation) ?? refuseComputed(op, { 1: "weights", 2: "a bias" }),
   convert(op) {
@@ -86,6 +86,54 @@ export const DEPTHWISE_CONV_2D: Converter = {
     ]);
     const inputs = [op.input(0), w, ...(op.has(2) ? [op.input(2)] : [])];
     const activation = activationOf(op, F.DepthwiseConv2D.activation);
-    op.emit("depthwise_conv2d", inputs, { strides, dilations, pads }, activation);
+    op.result("depthwise_conv2d", inputs, { strides, dilations, pads }, activation);
   },
 };
+
+/**
+ * Output shape, weights [co, kh, kw, ci], x, bias?. The padding is that of the convolution from the output back to x;
+ * what the taps reach beyond the stated shape is cut off at the end, and what they do not reach is added there.
+ */
+const TRANSPOSE_CONV: Converter = {
+  refuse: (op) =>
+    refuseActivation(op, F.TransposeConv.activation) ??
+    refuseComputed(op, { 0: "an output shape", 1: "weights", 3: "a bias" }),
+  convert(op) {
+    const [co, kh, kw, ci] = rank4(op, 1);
+    const x = op.input(2);
+    const { shape } = op.type(x);
+    const target = op.target(0).one;
+    if (shape.length !== 4 || target.length !== 4 || target.some((d) => d < 1)) {
+      throw new IdapError("E_RANK", `${op.where} needs an operand of rank 4, got [${shape}], to give [${target}]`);
+    }
+    const f = F.TransposeConv;
+    const strides = [op.option((o) => o.i32(f.strideH), 0), op.option((o) => o.i32(f.strideW), 0)];
+    if (strides.some((s) => s < 1)) throw new IdapError("E_FORMAT", `${op.where} has the strides [${strides}]`);
+    const same = op.option((o) => o.i8(f.padding), 0) === PADDING_SAME;
+    const ends = [kh, kw].map((kernel, k) => {
+      const [size, out, stride] = [shape[k + 1]!, target[k + 1]!, strides[k]!];
+      const before = same ? samePadding(out, kernel, stride, 1)[0] : 0;
+      const reached = (size - 1) * stride + kernel - before;
+      return { before, after: Math.max(reached - out, 0), more: Math.max(out - reached, 0) };
+    });
+    const [v, h] = ends as [(typeof ends)[0], (typeof ends)[0]];
+    const w = op.weights(
+      1,
+      "hwio, transposed",
+      [kh, kw, ci, co],
+      (floats) => permute(floats, [co, kh, kw, ci], [1, 2, 3, 0]),
+      [3, 0, 1, 2],
+    );
+    const attrs = {
+      strides,
+      dilations: [1, 1],
+      pads: [v.before, h.before, v.after, h.after],
+      outputPads: [v.more, h.more],
+      groups: 1,
+    };
+    const inputs = [x, w, ...(op.has(3) ? [op.input(3)] : [])];
+    op.result("conv_transpose2d", inputs, attrs, activationOf(op, f.activation));
+  },
+};
+
+export const convolution: Readonly<Record<string, Converter>> = { CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV };

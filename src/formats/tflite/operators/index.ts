@@ -1,30 +1,29 @@
 import type { Converter } from "../context.js";
-import { ADD, FULLY_CONNECTED, LOGISTIC, MUL, RELU, RELU6, SOFTMAX } from "./arithmetic.js";
-import { CONV_2D, DEPTHWISE_CONV_2D } from "./convolution.js";
-import { CONCATENATION, EXPAND_DIMS, PAD, RESHAPE, SQUEEZE, TRANSPOSE } from "./layout.js";
-import { AVERAGE_POOL_2D, MAX_POOL_2D, MEAN, REDUCE_MAX, SUM } from "./pooling.js";
+import { casts } from "./casts.js";
+import { convolution } from "./convolution.js";
+import { elementwise } from "./elementwise.js";
+import { indexing } from "./indexing.js";
+import { layout } from "./layout.js";
+import { matrix } from "./matrix.js";
+import { normalisation } from "./normalisation.js";
+import { pieces } from "./pieces.js";
+import { pooling } from "./pooling.js";
+import { recurrent } from "./recurrent.js";
+import { resizing } from "./resize.js";
+import { shapes } from "./shapes.js";
 
 /** Every TFLite operator that is read, under its name in the schema. */
 export const converters: Readonly<Record<string, Converter>> = {
-  ADD,
-  AVERAGE_POOL_2D,
-  CONCATENATION,
-  CONV_2D,
-  DEPTHWISE_CONV_2D,
-  EXPAND_DIMS,
-  FULLY_CONNECTED,
-  LOGISTIC,
-  MAX_POOL_2D,
-  MEAN,
-  MUL,
-  PAD,
-  PADV2: PAD,
-  REDUCE_MAX,
-  RELU,
-  RELU6,
-  RESHAPE,
-  SOFTMAX,
-  SQUEEZE,
-  SUM,
-  TRANSPOSE,
+  ...casts,
+  ...convolution,
+  ...elementwise,
+  ...indexing,
+  ...layout,
+  ...matrix,
+  ...normalisation,
+  ...pieces,
+  ...pooling,
+  ...recurrent,
+  ...resizing,
+  ...shapes,
 };
