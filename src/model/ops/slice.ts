@@ -80,7 +80,7 @@ export const slice = defineOp<SliceAttrs>({
       const step = steps?.[axis] ?? 1;
       if (Math.abs(step) > 1 && to[axis]! > 1) {
         // Without some of the indices in between, what is left is no grid any more.
-        const reason = `it takes every ${Math.abs(step)}th of them`;
+        const reason = `it takes one in ${Math.abs(step)} of them`;
         c.freeze(c.input(0, axis), reason);
         c.freeze(c.output(0, axis), reason);
       } else if (to[axis] === d && step === 1) c.tie(c.input(0, axis), c.output(0, axis));
