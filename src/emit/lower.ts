@@ -4,7 +4,13 @@
  */
 import { IdapError } from "../model/errors.js";
 import { getOp } from "../model/ops/index.js";
-import { foldBatchNorm, foldConstants, cancelTransposes, removeDeadNodes } from "../model/passes/index.js";
+import {
+  cancelTransposes,
+  foldBatchNorm,
+  foldConstants,
+  multiplyComputedWeights,
+  removeDeadNodes,
+} from "../model/passes/index.js";
 import { sameShape, type Dtype, type Graph, type Node, type Shape } from "../model/types.js";
 import { lowerPlain, plainForm, PLAIN_OPS, type StepSink } from "./lower-plain.js";
 import { stepInputs, stepOutputs, type Activation, type Lowered, type LoweredPort, type Step } from "./steps.js";
@@ -34,7 +40,7 @@ export function lower(graph: Graph): Lowered {
 
 /** The passes every emission starts with. */
 export function prepare(graph: Graph): Graph {
-  return removeDeadNodes(foldConstants(cancelTransposes(foldBatchNorm(graph))));
+  return removeDeadNodes(multiplyComputedWeights(foldConstants(cancelTransposes(foldBatchNorm(graph)))));
 }
 
 class Lowering {

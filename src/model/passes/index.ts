@@ -9,6 +9,7 @@ export { foldConstants } from "./fold-constants.js";
 export { removeIdentities } from "./identities.js";
 export { insertBatchNorm, type ChannelStatistics } from "./insert-batch-norm.js";
 export { mergeDuplicates } from "./merge-duplicates.js";
+export { multiplyComputedWeights } from "./computed-weights.js";
 export { recogniseNormalisation } from "./normalisation.js";
 export { simulateQuantisation } from "./simulate-quantisation.js";
 export { recogniseSlopes } from "./slopes.js";
