@@ -1,7 +1,7 @@
 /** What callers pass to an executor, checked against the graph's interface. */
 import { IdapError } from "../model/errors.js";
 import { tensorOf } from "../model/graph.js";
-import { shapeAt, sizeOf, type Graph, type TensorRecord } from "../model/types.js";
+import { allocate, shapeAt, sizeOf, type Graph, type TensorRecord } from "../model/types.js";
 
 /**
  * The batch size that `inputs` stand for. Throws E_INPUT when a port is missing or unknown, a dtype or shape does not
@@ -21,6 +21,13 @@ export function batchOf(graph: Graph, inputs: TensorRecord): number {
     if (!value) throw new IdapError("E_INPUT", `the input "${port.name}" of "${graph.name}" is missing`);
     if (value.dtype !== type.dtype) {
       throw new IdapError("E_INPUT", `the input "${port.name}" must be ${type.dtype}, got ${value.dtype}`);
+    }
+    const kind = allocate(type.dtype, 0)[Symbol.toStringTag];
+    if (value.data[Symbol.toStringTag] !== kind) {
+      throw new IdapError(
+        "E_INPUT",
+        `the input "${port.name}" is ${type.dtype} and needs its values in ${kind}, not in ${value.data[Symbol.toStringTag]}`,
+      );
     }
     const axis = type.batchAxis;
     const extent = axis === null ? 1 : (value.shape[axis] ?? 0) / type.shape[axis]!;
