@@ -1,12 +1,22 @@
 import type { GraphBuilder } from "../../model/builder.js";
 import { IdapError } from "../../model/errors.js";
-import { sizeOf, type Attrs, type TensorData, type TensorType } from "../../model/types.js";
+import {
+  sizeOf,
+  type Attrs,
+  type Dtype,
+  type Quantisation,
+  type Shape,
+  type TensorData,
+  type TensorType,
+} from "../../model/types.js";
 import type { Budget } from "../shared/bytes.js";
+import type { Emitter } from "../shared/decompose/emit.js";
 import type { Names } from "../shared/names.js";
 import { compose, isIdentity, permute } from "../shared/permute.js";
+import { batchSlice, type BatchSlice } from "./batch-constant.js";
 import type { AttributeProto, NodeProto } from "./generated/onnx_pb.js";
 import { CHANNELS_LAST, inOrder } from "./producer.js";
-import type { Constant } from "./wire.js";
+import type { Constant, LoadSibling } from "./wire.js";
 
 /** How one ONNX operator is read. Adding an operator: one of these, listed in `operators/index.ts`. */
 export interface Converter {
@@ -31,13 +41,18 @@ export function channelsFirst(rank: number): number[] {
 
 /**
  * A value of the file. `file` has the axes as in the file, `last` has the channels last; each is made from the other
- * when it is first asked for, so that a chain of convolutions leaves no transposes behind.
+ * when it is first asked for, so that a chain of convolutions leaves no transposes behind. All of these have an element
+ * type that the IR computes in (f32, i32, bool).
  */
 interface Value {
   file?: string;
   last?: string;
   /** Where neither exists yet: the transpose of a tensor that either is made from. */
   from?: Move;
+  /** In the file's own element type and order, where it differs from the one computed in: ports, quantised values. */
+  raw?: string;
+  /** Element type in the file. */
+  dtype: Dtype;
 }
 
 /** The file's value is `tensor` with its axes in the order `perm`. */
@@ -48,41 +63,156 @@ interface Move {
   readonly node: string;
 }
 
+/** Integers that stand for floats: the value `float` holds them, `quant` says how they are meant. */
+export interface Quantised {
+  readonly float: string;
+  readonly quant: Quantisation;
+  /** Rounds half to even, as ONNX does. */
+  readonly axisInFile: number | null;
+}
+
+/** How one node's result is bound. */
+export interface EmitOptions {
+  /** Name in the file; default output 0. */
+  readonly output?: string;
+  /** Element type in the file; default that of the result, or of the integers that it is made from. */
+  readonly dtype?: Dtype;
+  /** The result has its channels last. */
+  readonly last?: boolean;
+}
+
+/** The element type that the IR computes in for one of the file. */
+export function computeDtype(dtype: Dtype): Dtype {
+  return dtype === "f32" || dtype === "bool" ? dtype : "i32";
+}
+
+/** Their results are never below 0. */
+const NON_NEGATIVE: ReadonlySet<string> = new Set(["relu", "relu6", "sigmoid", "softmax", "hard_sigmoid"]);
+
+/** Results of these are never outside the range of their operands. */
+const IN_RANGE: ReadonlySet<string> = new Set(
+  "reshape transpose slice gather concat tile broadcast_to max min relu clip reduce_max reduce_min select pad".split(
+    " ",
+  ),
+);
+
+export interface ContextOptions {
+  readonly file: string;
+  readonly opset: number;
+  readonly builder: GraphBuilder;
+  readonly names: Names;
+  readonly budget: Budget;
+  /** Number of samples that concrete extents of the file were written for. */
+  readonly fileBatch: number;
+  /** Written by our writer: -1 in a reshape is the batch, and nothing is fused that the writer kept apart. */
+  readonly ours: boolean;
+  /** Names whose values are or will be constants. */
+  readonly constantNames: ReadonlySet<string>;
+  /** The only node that reads a value, null when several do or it is an output of the graph. */
+  readonly soleReader: ReadonlyMap<string, NodeProto | null>;
+  /** Bytes of a file beside the model. */
+  readonly load?: LoadSibling | undefined;
+}
+
 /** State of reading one file. */
 export class OnnxContext {
   /** Values that are computed when the model runs. */
   private readonly values = new Map<string, Value>();
   /** Values known at read: initialisers and what is folded from them. */
   readonly constants = new Map<string, Constant>();
+  /** Integers whose floats are known. */
+  readonly quantised = new Map<string, Quantised>();
   private readonly made = new Map<string, string>();
+  /** For each rank and axis a bool tensor that has the batch there and extents of 1 elsewhere. */
+  private readonly flags = new Map<string, string>();
+  /** A tensor of the interface that has a batch axis. */
+  batchSource: string | null = null;
 
-  constructor(
-    readonly file: string,
-    readonly opset: number,
-    readonly builder: GraphBuilder,
-    readonly names: Names,
-    readonly budget: Budget,
-    /** Number of samples that concrete extents of the file were written for. */
-    readonly fileBatch: number,
-    /** Written by our writer: -1 in a reshape is the batch, and nothing is fused that the writer kept apart. */
-    readonly ours: boolean,
-    /** Names whose values are or will be constants. */
-    readonly constantNames: ReadonlySet<string>,
-    /** The only node that reads a value, null when several do or it is an output of the graph. */
-    readonly soleReader: ReadonlyMap<string, NodeProto | null>,
-  ) {}
+  readonly file: string;
+  readonly opset: number;
+  readonly builder: GraphBuilder;
+  readonly names: Names;
+  readonly budget: Budget;
+  readonly fileBatch: number;
+  readonly ours: boolean;
+  readonly constantNames: ReadonlySet<string>;
+  readonly soleReader: ReadonlyMap<string, NodeProto | null>;
+  readonly load: LoadSibling | undefined;
+
+  constructor(options: ContextOptions) {
+    this.file = options.file;
+    this.opset = options.opset;
+    this.builder = options.builder;
+    this.names = options.names;
+    this.budget = options.budget;
+    this.fileBatch = options.fileBatch;
+    this.ours = options.ours;
+    this.constantNames = options.constantNames;
+    this.soleReader = options.soleReader;
+    this.load = options.load;
+  }
 
   /** Nodes that an earlier one took over. */
   readonly done = new Set<NodeProto>();
 
   bind(name: string, value: Value): void {
-    this.values.set(name, value);
+    if (name !== "") this.values.set(name, value);
+  }
+
+  isKnown(name: string): boolean {
+    return this.values.has(name) || this.constants.has(name) || this.quantised.has(name);
   }
 
   private find(name: string): Value {
     const value = this.values.get(name);
-    if (!value) throw new IdapError("E_FORMAT", `${this.file}: "${name}" is used before it is computed`);
+    if (value) return value;
+    const quantised = this.quantised.get(name);
+    if (!quantised) throw new IdapError("E_FORMAT", `${this.file}: "${name}" is used before it is computed`);
+    return this.materialised(name, quantised);
+  }
+
+  /** The integers of a value that so far exists as floats only. */
+  private materialised(name: string, { float, quant, axisInFile }: Quantised): Value {
+    const tensor = this.names.fresh(name);
+    const attrs = { ...quant, axis: axisInFile, rounding: "even" };
+    const [raw] = this.builder.node("quantize", [this.inFileOrder(float)], attrs, { name: tensor, outputs: [tensor] });
+    const value: Value = { raw: raw!, dtype: quant.dtype };
+    this.values.set(name, value);
     return value;
+  }
+
+  /**
+   * Name of the floats that integers stand for, no smaller than the integers can be where those begin at 0: quantisers
+   * take an activation out where the integers cut just as it does. Annotated with their meaning.
+   */
+  floatOfQuantised(name: string): string {
+    const key = `${name}/clamped`;
+    if (this.values.has(key)) return key;
+    const { float, quant } = this.quantised.get(name)!;
+    const last = this.hasLast(float);
+    const tensor = last ? this.inLastOrder(float) : this.inFileOrder(float);
+    const fromZero = quant.axis === null && quant.zeroPoint[0] === (quant.dtype === "u8" ? 0 : -128);
+    const wanted = this.names.fresh(`${name}/relu`);
+    const cut =
+      fromZero && !NON_NEGATIVE.has(this.producers.get(tensor) ?? "")
+        ? this.builder.node("relu", [tensor], {}, { name: wanted, outputs: [wanted] })[0]!
+        : tensor;
+    if (quant.axis === null || !last) this.builder.annotate(cut, quant);
+    this.values.set(key, last ? { last: cut, dtype: "f32" } : { file: cut, dtype: "f32" });
+    return key;
+  }
+
+  /** The IR operator that gives a tensor. */
+  readonly producers = new Map<string, string>();
+
+  /** One sample's part of a constant that repeats over the batch, as an IR constant; null for other values. */
+  sampleConstant(name: string): string | null {
+    const constant = this.constants.get(name);
+    const slice = constant && this.sliceOf(name, constant);
+    if (!slice) return null;
+    const wanted = this.names.fresh(`${name}/sample`);
+    const { dtype, shape, data } = computed(slice.constant);
+    return this.builder.constant(wanted, dtype, shape, owned(data));
   }
 
   /** Whether the value exists with channels last. */
@@ -90,15 +220,22 @@ export class OnnxContext {
     return this.values.get(name)?.last !== undefined;
   }
 
+  /** Element type in the file. */
+  dtypeOf(name: string): Dtype {
+    return this.constants.get(name)?.dtype ?? this.quantised.get(name)?.quant.dtype ?? this.find(name).dtype;
+  }
+
   /** The value with its axes as in the file; constants are added on first use. */
   inFileOrder(name: string): string {
     if (this.constants.has(name)) return this.constantAs(name, "", (c) => c);
     const value = this.find(name);
     if (value.file === undefined) {
-      const { from, last } = value;
+      const { from, last, raw } = value;
       value.file = from
         ? this.transposed(from.tensor, from.perm, name, from.node)
-        : this.transposed(last!, channelsFirst(this.rank(last!)), inOrder(name, "nchw"));
+        : last !== undefined
+          ? this.transposed(last, channelsFirst(this.rank(last)), inOrder(name, "nchw"))
+          : this.cast(raw!, computeDtype(value.dtype), name);
     }
     return value.file;
   }
@@ -110,20 +247,50 @@ export class OnnxContext {
     }
     const value = this.find(name);
     if (value.last === undefined) {
-      const { from, file } = value;
+      const { from } = value;
       value.last = from
         ? this.transposed(from.tensor, compose(from.perm, channelsLast(from.perm.length)), name, from.node)
-        : this.transposed(file!, channelsLast(this.rank(file!)), inOrder(name, "nhwc"));
+        : this.lastOf(name);
     }
     return value.last;
   }
 
-  /** Type with axes in file order, without adding anything. */
+  private lastOf(name: string): string {
+    const file = this.inFileOrder(name);
+    return this.transposed(file, channelsLast(this.rank(file)), inOrder(name, "nhwc"));
+  }
+
+  /** The value in the file's own order and element type. */
+  inFileType(name: string): string {
+    const constant = this.constants.get(name);
+    if (constant) return this.rawConstant(name, constant);
+    const value = this.find(name);
+    if (value.raw !== undefined) return value.raw;
+    const file = this.inFileOrder(name);
+    if (this.builder.typeOf(file).dtype === value.dtype) return file;
+    value.raw = this.cast(file, value.dtype, name);
+    return value.raw;
+  }
+
+  private cast(tensor: string, to: Dtype, wanted: string): string {
+    const name = this.names.fresh(`${wanted}/${to}`);
+    return this.builder.node("cast", [tensor], { to }, { name, outputs: [name] })[0]!;
+  }
+
+  /** Type in the file's order, without adding anything; the element type is the one computed in. */
   typeOf(name: string): TensorType {
     const constant = this.constants.get(name);
-    if (constant) return { dtype: constant.dtype, shape: constant.shape, batchAxis: null };
+    if (constant) {
+      const slice = this.sliceOf(name, constant);
+      return slice
+        ? { dtype: computeDtype(constant.dtype), shape: slice.constant.shape, batchAxis: slice.axis }
+        : { dtype: computeDtype(constant.dtype), shape: constant.shape, batchAxis: null };
+    }
+    const quantised = this.quantised.get(name);
+    if (quantised && !this.values.has(name)) return { ...this.typeOf(quantised.float), dtype: "i32" };
     const value = this.find(name);
-    if (value.file !== undefined) return this.builder.typeOf(value.file);
+    const plain = value.file ?? (value.last === undefined && !value.from ? value.raw : undefined);
+    if (plain !== undefined) return { ...this.builder.typeOf(plain), dtype: computeDtype(value.dtype) };
     const source = this.builder.typeOf(value.from?.tensor ?? value.last!);
     const perm = value.from?.perm ?? channelsFirst(source.shape.length);
     return {
@@ -142,26 +309,54 @@ export class OnnxContext {
     return this.builder.node("transpose", [tensor], { perm }, { name: node ?? name, outputs: [name] })[0]!;
   }
 
-  /** A second name for a value. */
-  alias(name: string, output: string): void {
-    this.values.set(output, this.find(name));
+  /** A second name for a value; `dtype` where the file calls its elements something else. */
+  alias(name: string, output: string, dtype?: Dtype): void {
+    const constant = this.constants.get(name);
+    if (constant) {
+      const tensor = this.inFileOrder(name);
+      return this.bind(output, { file: tensor, dtype: dtype ?? constant.dtype });
+    }
+    const quantised = this.quantised.get(name);
+    if (quantised && dtype === undefined) this.quantised.set(output, quantised);
+    else if (dtype === undefined) this.values.set(output, this.find(name));
+    else {
+      const { raw: _, ...rest } = this.find(name);
+      if (rest.file === undefined && rest.last === undefined && !rest.from) rest.file = this.inFileOrder(name);
+      this.values.set(output, { ...rest, dtype });
+    }
   }
 
   /** A transpose of the file: taken from whichever order needs no move, else a node once its order is known. */
   transpose(input: string, perm: readonly number[], output: string, node: string): void {
+    if (this.constants.has(input)) this.bind(input, { file: this.inFileOrder(input), dtype: this.dtypeOf(input) });
     const value = this.find(input);
+    const { dtype } = value;
     const rank = perm.length;
     const orders: [string, number[]][] = [];
     if (value.file !== undefined) orders.push([value.file, [...perm]]);
     if (value.last !== undefined) orders.push([value.last, compose(channelsFirst(rank), perm)]);
     if (value.from) orders.push([value.from.tensor, compose(value.from.perm, perm)]);
+    if (orders.length === 0) orders.push([this.inFileOrder(input), [...perm]]);
     for (const [tensor, move] of orders) {
       const from = { tensor, perm: move, node };
-      if (isIdentity(move)) return this.bind(output, { file: tensor, from });
-      if (rank > 2 && isIdentity(compose(move, channelsLast(rank)))) return this.bind(output, { last: tensor, from });
+      if (isIdentity(move)) return this.bind(output, { file: tensor, from, dtype });
+      if (rank > 2 && isIdentity(compose(move, channelsLast(rank)))) {
+        return this.bind(output, { last: tensor, from, dtype });
+      }
     }
     const [tensor, move] = orders[0]!;
-    this.bind(output, { from: { tensor, perm: move, node } });
+    this.bind(output, { from: { tensor, perm: move, node }, dtype });
+  }
+
+  /** What one sample sees of a constant that depends on the batch; null for the others. Throws where that is not all. */
+  private sliceOf(name: string, constant: Constant): BatchSlice | null {
+    if (!constant.alt) return null;
+    const slice = batchSlice(constant);
+    if (slice) return slice;
+    throw new IdapError(
+      "E_BATCH",
+      `${this.file}: "${name}" computes with the number of samples, which differs from batch to batch`,
+    );
   }
 
   /** An IR constant made from one of the file; uses that ask for the same `layout` share it. */
@@ -170,23 +365,93 @@ export class OnnxContext {
     const known = this.made.get(key);
     if (known !== undefined) return known;
     const source = this.constants.get(name)!;
-    if (source.extents) {
-      throw new IdapError(
-        "E_UNSUPPORTED",
-        `${this.file}: "${name}" computes with the shape of a tensor; only reshapes may use one`,
-        "Export the model with a fixed batch of 1, so that shapes become constants.",
-      );
+    const slice = this.sliceOf(name, source);
+    if (slice && layout !== "") {
+      throw new IdapError("E_BATCH", `${this.file}: "${name}" depends on the number of samples and cannot be a weight`);
     }
-    const { dtype, shape, data } = convert(source);
+    const { dtype, shape, data, quant } = computed(convert(slice?.constant ?? source));
     this.budget.charge(data.byteLength);
-    const tensor = this.builder.constant(this.names.fresh(name), dtype, shape, data);
+    const wanted = this.names.fresh(name);
+    const tensor = this.builder.constant(wanted, dtype, shape, owned(data), quant);
+    const made = slice ? this.repeated(tensor, slice.axis) : tensor;
+    this.made.set(key, made);
+    return made;
+  }
+
+  private rawConstant(name: string, source: Constant): string {
+    const { dtype } = source;
+    if (dtype === computeDtype(dtype)) return this.inFileOrder(name);
+    const key = `raw\n${name}`;
+    const known = this.made.get(key);
+    if (known !== undefined) return known;
+    if (source.alt) return this.cast(this.inFileOrder(name), dtype, name);
+    this.budget.charge(source.data.byteLength);
+    const tensor = this.builder.constant(this.names.fresh(name), dtype, source.shape, owned(source.data));
     this.made.set(key, tensor);
     return tensor;
   }
+
+  /** `tensor` with its axis `axis`, of extent 1, repeated for every sample. */
+  repeated(tensor: string, axis: number): string {
+    const flag = this.batchFlag(this.rank(tensor), axis);
+    const name = this.names.fresh(`${tensor}/batch`);
+    return this.builder.node("select", [flag, tensor, tensor], {}, { name, outputs: [name] })[0]!;
+  }
+
+  /**
+   * A bool tensor of rank `rank` whose axis `axis` is the batch; its values do not matter. Made from an input, since
+   * only a tensor of the interface knows how many samples there are.
+   */
+  private batchFlag(rank: number, axis: number): string {
+    const key = `${rank} ${axis}`;
+    const known = this.flags.get(key);
+    if (known !== undefined) return known;
+    const source = this.batchSource;
+    if (source === null) throw new IdapError("E_BATCH", `${this.file}: no input has a batch`);
+    const { shape, batchAxis, dtype } = this.builder.typeOf(source);
+    const step = (op: string, inputs: string[], attrs: Attrs): string => {
+      const name = this.names.fresh("samples");
+      return this.builder.node(op, inputs, attrs, { name, outputs: [name] })[0]!;
+    };
+    const one = step("slice", [source], {
+      begin: shape.map(() => 0),
+      size: shape.map((_, a) => (a === batchAxis ? -1 : 1)),
+    });
+    const target = Array.from({ length: rank }, (_, a) => (a === axis ? -1 : 1));
+    const moved = step("reshape", [one], { shape: target });
+    const flag = dtype === "bool" ? moved : step("cast", [moved], { to: "bool" });
+    this.flags.set(key, flag);
+    return flag;
+  }
 }
 
+/** Values in an element type that the IR computes in; i64 beyond 32 bits is "as far as it goes". */
+function computed(c: Constant): Constant {
+  const dtype = computeDtype(c.dtype);
+  if (dtype === c.dtype) return { dtype, shape: c.shape, data: c.data, ...(c.quant && { quant: c.quant }) };
+  const data = new Int32Array(c.data.length);
+  const source = c.data;
+  for (let i = 0; i < data.length; i++) {
+    data[i] = Math.min(Math.max(Number(source[i]), -(2 ** 31)), 2 ** 31 - 1);
+  }
+  return { dtype, shape: c.shape, data };
+}
+
+/** The values in memory of their own: a view would keep the whole file alive wherever the constant goes. */
+function owned(data: TensorData): TensorData {
+  return data.buffer.byteLength === data.byteLength ? data : data.slice();
+}
+
+/** With its axes in another order. */
 export function permuted(c: Constant, perm: readonly number[]): Constant {
-  return { ...c, shape: perm.map((p) => c.shape[p]!), data: permute(c.data, c.shape, perm) };
+  const { quant } = c;
+  const axis = quant?.axis ?? null;
+  return {
+    dtype: c.dtype,
+    shape: perm.map((p) => c.shape[p]!),
+    data: isIdentity(perm) ? c.data : permute(c.data, c.shape, perm),
+    ...(quant && { quant: { ...quant, axis: axis === null ? null : perm.indexOf(axis) } }),
+  };
 }
 
 /** One node of the file while it is being read. */
@@ -196,6 +461,8 @@ export class OnnxOp {
   constructor(
     readonly context: OnnxContext,
     readonly node: NodeProto,
+    /** Constants are taken at the other batch. */
+    readonly alternate = false,
   ) {
     this.attributes = new Map(node.attribute.map((a) => [a.name, a]));
   }
@@ -207,6 +474,16 @@ export class OnnxOp {
   /** Name of output 0 in the file. */
   get output(): string {
     return this.node.output[0] ?? "";
+  }
+
+  /** The same operator with other operands and results, for a part of what this one does. */
+  derived(change: { opType?: string; input: string[]; output: string[]; name?: string }): OnnxOp {
+    return new OnnxOp(this.context, { ...this.node, ...change }, this.alternate);
+  }
+
+  /** Whether anything may read output i. */
+  wants(i: number): boolean {
+    return (this.node.output[i] ?? "") !== "";
   }
 
   /** For messages: file, operator and node. */
@@ -222,6 +499,11 @@ export class OnnxOp {
     return new IdapError("E_FORMAT", `${this.where} ${what}`);
   }
 
+  /** For what is found only once shapes are known; `what` completes "cannot be read: ". */
+  unsupported(what: string): IdapError {
+    return new IdapError("E_UNSUPPORTED", `${this.where} cannot be read: ${what}`);
+  }
+
   hasAttribute(name: string): boolean {
     return this.attributes.has(name);
   }
@@ -232,7 +514,8 @@ export class OnnxOp {
   }
 
   float(name: string, absent: number): number {
-    return this.attributes.get(name)?.f ?? absent;
+    const a = this.attributes.get(name);
+    return a ? shortest(a.f) : absent;
   }
 
   string(name: string, absent: string): string {
@@ -240,8 +523,16 @@ export class OnnxOp {
     return a ? new TextDecoder().decode(a.s) : absent;
   }
 
+  strings(name: string): string[] | null {
+    return this.attributes.get(name)?.strings.map((s) => new TextDecoder().decode(s)) ?? null;
+  }
+
   ints(name: string): number[] | null {
     return this.attributes.get(name)?.ints.map(Number) ?? null;
+  }
+
+  floatList(name: string): number[] | null {
+    return this.attributes.get(name)?.floats.map(shortest) ?? null;
   }
 
   attribute(name: string): AttributeProto | undefined {
@@ -264,20 +555,38 @@ export class OnnxOp {
   }
 
   isConstant(i: number): boolean {
-    return this.has(i) && this.context.constantNames.has(this.inputName(i));
+    if (!this.has(i)) return false;
+    const name = this.inputName(i);
+    return this.context.constants.has(name) || this.context.constantNames.has(name);
   }
 
   /** A constant operand; undefined when its value is not known (yet). */
   constant(i: number): Constant | undefined {
-    return this.has(i) ? this.context.constants.get(this.inputName(i)) : undefined;
+    if (!this.has(i)) return undefined;
+    const c = this.context.constants.get(this.inputName(i));
+    return this.alternate ? (c?.alt ?? c) : c;
   }
 
-  /** A constant operand as integers, null when absent. */
-  constantInts(i: number): number[] | null {
+  /** A constant operand as numbers, null when absent. They must be the same at every batch unless `atFileBatch`. */
+  constantInts(i: number, { atFileBatch = false } = {}): number[] | null {
     if (!this.has(i)) return null;
     const c = this.constant(i);
     if (!c) throw this.malformed(`needs its input ${i} to be a constant`);
+    if (c.alt && !atFileBatch) {
+      throw new IdapError("E_BATCH", `${this.where} depends on the number of samples through its input ${i}`);
+    }
     return Array.from(c.data as ArrayLike<number | bigint>, Number);
+  }
+
+  /** Which element of a constant list depends on the batch; null when none or several do. */
+  batchElement(i: number): number | null {
+    const c = this.constant(i);
+    if (!c?.alt || c.alt.data.length !== c.data.length) return null;
+    const other = c.alt.data;
+    const differing = Array.from(c.data as ArrayLike<number>, (v, k) => (v === other[k] ? -1 : k)).filter(
+      (k) => k >= 0,
+    );
+    return differing.length === 1 ? differing[0]! : null;
   }
 
   /** Attribute or, in newer operator sets, constant operand. */
@@ -287,18 +596,37 @@ export class OnnxOp {
 
   /** A constant operand as floats. */
   floats(i: number): Float32Array {
-    const data = this.constant(i)?.data;
-    if (!(data instanceof Float32Array)) throw this.malformed(`needs its input ${i} to be a constant of floats`);
-    return data;
+    const c = this.constant(i);
+    if (!c || c.alt || !(c.data instanceof Float32Array)) {
+      throw this.malformed(`needs its input ${i} to be a constant of floats`);
+    }
+    return c.data;
   }
 
-  /** Type of an operand with its axes as in the file. */
+  /** A constant operand of one element, null when absent. */
+  scalarOf(i: number): number | null {
+    const list = this.constantInts(i);
+    if (list && list.length !== 1) throw this.malformed(`needs its input ${i} to be one number, got ${list.length}`);
+    return list ? list[0]! : null;
+  }
+
+  /** Type of an operand with its axes as in the file, in the element type that is computed in. */
   type(i: number): TensorType {
     return this.context.typeOf(this.inputName(i));
   }
 
+  /** Element type of an operand in the file. */
+  dtype(i: number): Dtype {
+    return this.context.dtypeOf(this.inputName(i));
+  }
+
   input(i: number): string {
     return this.context.inFileOrder(this.inputName(i));
+  }
+
+  /** Every operand that is there, in file order. */
+  get inputs(): string[] {
+    return this.node.input.map((name) => this.context.inFileOrder(name));
   }
 
   inputLast(i: number): string {
@@ -310,19 +638,45 @@ export class OnnxOp {
     return this.context.ours ? this.node.docString === CHANNELS_LAST : this.context.hasLast(this.inputName(i));
   }
 
-  weight(i: number, layout: string, shape: readonly number[], convert: (data: Float32Array) => TensorData): string {
+  /** Operand 0 in the order that it has, and whether its channels are last. */
+  get anyOrder(): { x: string; last: boolean } {
+    const last = this.hasLast(0);
+    return { x: last ? this.inputLast(0) : this.input(0), last };
+  }
+
+  /** `axisFrom`: what the axis of a scale for each channel becomes; null where the values are not kept. */
+  weight(
+    i: number,
+    layout: string,
+    shape: Shape,
+    convert: (data: Float32Array) => Float32Array,
+    axisFrom: (axis: number) => number | null = () => null,
+  ): string {
     const floats = this.floats(i);
-    return this.context.constantAs(this.inputName(i), `${layout} ${shape}`, () => ({
-      dtype: "f32",
-      shape,
-      data: convert(floats),
-    }));
+    return this.context.constantAs(this.inputName(i), `${layout} ${shape}`, ({ quant }) => {
+      const axis = quant?.axis == null ? null : axisFrom(quant.axis);
+      const kept = quant && (quant.axis === null || axis !== null) ? { quant: { ...quant, axis } } : {};
+      return { dtype: "f32", shape, data: convert(floats), ...kept };
+    });
   }
 
   /** A constant with the same value everywhere that the file does not hold. */
-  scalar(suffix: string, value: number): string {
+  scalar(suffix: string, value: number, dtype: Dtype = "f32"): string {
     const name = this.context.names.fresh(`${this.name}/${suffix}`);
-    return this.context.builder.constant(name, "f32", [], Float32Array.of(value));
+    const data =
+      dtype === "f32" ? Float32Array.of(value) : dtype === "bool" ? Uint8Array.of(value) : Int32Array.of(value);
+    return this.context.builder.constant(name, dtype, [], data);
+  }
+
+  literal(suffix: string, shape: Shape, data: Float32Array | Int32Array | Uint8Array): string {
+    const name = this.context.names.fresh(`${this.name}/${suffix}`);
+    const dtype = data instanceof Float32Array ? "f32" : data instanceof Int32Array ? "i32" : "bool";
+    this.context.budget.charge(data.byteLength);
+    return this.context.builder.constant(name, dtype, shape, data);
+  }
+
+  typeOf(tensor: string): TensorType {
+    return this.context.builder.typeOf(tensor);
   }
 
   /** A node whose result is no value of the file; `suffix` completes its name. */
@@ -331,31 +685,94 @@ export class OnnxOp {
     return this.context.builder.node(op, inputs, attrs, { name: `${this.name}/${suffix}`, outputs: [name] })[0]!;
   }
 
-  private add(op: string, inputs: readonly string[], attrs: Attrs, output: string): string {
-    const tensor = this.context.names.fresh(output);
-    return this.context.builder.node(op, inputs, attrs, { name: this.name, outputs: [tensor] })[0]!;
+  /** What decompositions of the formats are written on. */
+  get emitter(): Emitter {
+    return {
+      emit: (op, inputs, attrs = {}) => this.step(op, op, inputs, attrs),
+      typeOf: (tensor) => this.typeOf(tensor),
+      constant: (shape, data) => this.literal("constant", shape, data),
+    };
   }
 
-  /** The node that gives output 0 (or the value `output`) in file order. */
-  emit(op: string, inputs: readonly string[], attrs: Attrs = {}, output = this.output): void {
-    this.context.bind(output, { file: this.add(op, inputs, attrs, output) });
+  /** Element type in the file of a result that is computed in `dtype`. */
+  private resultDtype(dtype: Dtype): Dtype {
+    if (dtype !== "i32") return dtype;
+    for (let i = 0; i < this.inputCount; i++) {
+      const own = this.has(i) && this.context.isKnown(this.inputName(i)) ? this.dtype(i) : "f32";
+      if (own !== "f32" && own !== "bool") return own;
+    }
+    return "i32";
+  }
+
+  /** The node that gives output 0 (or the value `output`), in file order unless `last`. */
+  emit(ir: string, inputs: readonly string[], attrs: Attrs = {}, options: EmitOptions = {}): void {
+    const { output = this.output, last = false } = options;
+    const tensor = this.context.builder.node(ir, inputs, attrs, {
+      name: this.name,
+      outputs: [this.context.names.fresh(output)],
+    })[0]!;
+    this.context.producers.set(tensor, ir);
+    const result = this.typeOf(tensor).dtype;
+    const dtype = options.dtype ?? this.resultDtype(result);
+    if (dtype === result || computeDtype(dtype) !== result) {
+      // The operator gives an element type of the file by itself.
+      if (computeDtype(result) !== result) this.context.bind(output, { raw: tensor, dtype: result });
+      else this.context.bind(output, last ? { last: tensor, dtype: result } : { file: tensor, dtype: result });
+      return;
+    }
+    const narrow = dtype !== "i64" && !IN_RANGE.has(ir);
+    const value = narrow ? this.wrapped(tensor, dtype) : tensor;
+    this.context.bind(output, last ? { last: value, dtype } : { file: value, dtype });
+  }
+
+  /** i32 values as the narrower type of the file would hold them. */
+  private wrapped(tensor: string, dtype: Dtype): string {
+    return this.step("i32", "cast", [this.step(dtype, "cast", [tensor], { to: dtype })], { to: "i32" });
   }
 
   /** The node that gives output 0 with channels last. */
-  emitLast(op: string, inputs: readonly string[], attrs: Attrs = {}): void {
-    this.context.bind(this.output, { last: this.add(op, inputs, attrs, this.output) });
+  emitLast(ir: string, inputs: readonly string[], attrs: Attrs = {}, dtype?: Dtype): void {
+    this.emit(ir, inputs, attrs, { last: true, ...(dtype && { dtype }) });
+  }
+
+  /** A node with several results; results without a name are not values of the file. */
+  emitMany(ir: string, inputs: readonly string[], attrs: Attrs, outputs: readonly (EmitOptions | null)[]): void {
+    const names = outputs.map((o, i) => this.context.names.fresh(o?.output || `${this.name}/${i}`));
+    const tensors = this.context.builder.node(ir, inputs, attrs, { name: this.name, outputs: names });
+    outputs.forEach((o, i) => {
+      if (!o?.output) return;
+      const tensor = tensors[i]!;
+      const dtype = o.dtype ?? this.typeOf(tensor).dtype;
+      this.context.bind(o.output, o.last ? { last: tensor, dtype } : { file: tensor, dtype });
+    });
+  }
+
+  /** An output of the file is a tensor that exists. */
+  give(tensor: string, { output = this.output, last = false, dtype }: EmitOptions = {}): void {
+    const own = dtype ?? this.resultDtype(this.typeOf(tensor).dtype);
+    this.context.bind(output, last ? { last: tensor, dtype: own } : { file: tensor, dtype: own });
   }
 
   /** An operator that treats all axes alike: stays in the order that its operand has. */
-  emitAnyOrder(op: string): void {
-    if (this.hasLast(0)) this.emitLast(op, [this.inputLast(0)]);
-    else this.emit(op, [this.input(0)]);
+  emitAnyOrder(ir: string, attrs: Attrs = {}): void {
+    const { x, last } = this.anyOrder;
+    this.emit(ir, [x], attrs, { last });
   }
 
   /** Output 0 is operand 0. */
   alias(): void {
     this.context.alias(this.inputName(0), this.output);
   }
+}
+
+/** The decimal with the fewest digits that rounds to the 32-bit float `x`: what the writer of an attribute meant. */
+export function shortest(x: number): number {
+  const float = Math.fround(x);
+  for (let digits = 1; digits < 9; digits++) {
+    const candidate = Number(float.toPrecision(digits));
+    if (Math.fround(candidate) === float) return candidate;
+  }
+  return float;
 }
 
 /** Refusal of operands that have to be constants. */
@@ -366,10 +783,16 @@ export function refuseComputed(op: OnnxOp, inputs: Readonly<Record<number, strin
   return null;
 }
 
-/** Shape of an operand as the file wrote it. */
+/** How many samples the other batch has for each of the file's. */
+export const OTHER_BATCH = 7;
+
+/** Shape of an operand as the file wrote it; at the other batch where that is asked for. */
 export function shapeInFile(op: OnnxOp, i: number): number[] {
+  const constant = op.constant(i);
+  if (constant) return [...constant.shape];
   const { shape, batchAxis } = op.type(i);
-  return shape.map((d, axis) => (axis === batchAxis ? d * op.context.fileBatch : d));
+  const samples = op.context.fileBatch * (op.alternate ? OTHER_BATCH : 1);
+  return shape.map((d, axis) => (axis === batchAxis ? d * samples : d));
 }
 
 export function isOne(c: Constant): boolean {

@@ -16,3 +16,12 @@ export const inOrder = (name: string, order: "nchw" | "nhwc"): string =>
  * any order of axes suits would else be read on the wrong side of a transpose that the file does not show.
  */
 export const CHANNELS_LAST = "channels last";
+
+/** The first of the nodes that our writer makes of an operator which ONNX has no single one for. */
+export const partName = (node: string): string => `${node}/part`;
+
+/** The Cast behind an operator whose indices have 64 bits in ONNX and 32 in the IR. */
+export const indicesName = (node: string): string => `${node}/indices`;
+
+/** What our writer notes on a `QuantizeLinear` whose operator rounds half away from zero. */
+export const AWAY = "rounds half away from zero";

@@ -10,11 +10,15 @@ import {
 } from "./generated/onnx_pb.js";
 import { PRODUCER } from "./producer.js";
 import { ELEMENT_TYPE, OnnxWriter } from "./write/context.js";
-import { writers } from "./write/operators.js";
+import { neededOpset, unwritable, writers } from "./write/operators.js";
 
-/** Operator set 13 and the container version that came with it: read by every runtime since 2020. */
-const OPSET = 13n;
-const IR_VERSION = 7n;
+/** Container versions by the operator set that they came with; set 13 is read by every runtime since 2020. */
+const IR_VERSIONS: readonly (readonly [opset: number, version: bigint])[] = [
+  [21, 10n],
+  [19, 9n],
+  [15, 8n],
+  [0, 7n],
+];
 
 /**
  * The graph as an ONNX model. Ports keep their names and axes; inside, images have the channels first, with transposes
@@ -24,24 +28,25 @@ const IR_VERSION = 7n;
  * @throws IdapError E_UNSUPPORTED with all operators that have no ONNX form
  */
 export function onnxBytes(graph: Graph): Uint8Array {
-  const unknown = graph.nodes.filter((n) => !Object.hasOwn(writers, n.op));
+  const unknown = graph.nodes.flatMap((node) => {
+    const reason = unwritable(graph, node);
+    return reason === null ? [] : [`${reason} (${node.name})`];
+  });
   if (unknown.length > 0) {
-    throw new IdapError(
-      "E_UNSUPPORTED",
-      `graph "${graph.name}" cannot be written as ONNX: ${unknown.map((n) => `${n.op} (${n.name})`).join(", ")}`,
-    );
+    throw new IdapError("E_UNSUPPORTED", `graph "${graph.name}" cannot be written as ONNX: ${unknown.join(", ")}`);
   }
   for (const { name } of graph.outputs) {
     if (graph.inputs.some((i) => i.name === name)) {
       throw new IdapError("E_NAME", `"${name}" is the name of an input and of an output, which ONNX does not allow`);
     }
   }
-  const writer = new OnnxWriter(graph);
+  const opset = Math.max(13, ...graph.nodes.map((node) => neededOpset(graph, node)));
+  const writer = new OnnxWriter(graph, opset);
   for (const node of graph.nodes) writers[node.op]!(writer, node, node.attrs);
   writer.finish();
   const model = create(ModelProtoSchema, {
-    irVersion: IR_VERSION,
-    opsetImport: [{ domain: "", version: OPSET }],
+    irVersion: IR_VERSIONS.find(([from]) => opset >= from)![1],
+    opsetImport: [{ domain: "", version: BigInt(opset) }],
     producerName: PRODUCER,
     graph: create(GraphProtoSchema, {
       name: graph.name,

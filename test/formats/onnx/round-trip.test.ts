@@ -180,7 +180,7 @@ describe("what is written", () => {
     }
     b.output(x, "y");
     const { graph } = parseOnnx(onnxBytes(b.build()), "f");
-    const transposes = graph.node.filter((n) => n.opType === "Transpose");
+    const transposes = graph.nodes.filter((n) => n.opType === "Transpose");
     expect(transposes.map((n) => [n.input[0], n.output[0]])).toEqual([
       ["x", "x/nchw"],
       ["y/nchw", "y"],

@@ -1,70 +1,115 @@
 import type { OnnxOp } from "../context.js";
 import { samePadding } from "../../shared/window.js";
 
+/** A sliding window over the spatial axes, one entry for each. */
 export interface Window {
-  readonly kernel: [number, number];
-  readonly strides: [number, number];
-  readonly dilations: [number, number];
-  /** top, left, bottom, right */
-  readonly pads: [number, number, number, number];
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  /** Padding before and after, with what only ceil mode's last window reaches into. */
+  readonly begin: readonly number[];
+  readonly end: readonly number[];
+  /** The padding after that the file states. */
+  readonly stated: readonly number[];
 }
 
-function pair(op: OnnxOp, name: string, least: number, absent: [number, number]): [number, number] {
+/** An attribute with one number for each spatial axis. */
+export function spatialList(op: OnnxOp, name: string, least: number, rank: number, absent: number): number[] {
   const list = op.ints(name);
-  if (list === null || list.length === 0) return absent;
-  if (list.length !== 2 || list.some((n) => !Number.isSafeInteger(n) || n < least || n > 1 << 24)) {
-    throw op.malformed(`has ${name} [${list}]; two numbers of at least ${least} are needed`);
+  if (list === null || list.length === 0) return new Array<number>(rank).fill(absent);
+  if (list.length !== rank || list.some((n) => !Number.isSafeInteger(n) || n < least || n > 1 << 24)) {
+    throw op.malformed(`has ${name} [${list}]; ${rank} numbers of at least ${least} are needed`);
   }
-  return list as [number, number];
+  return list;
+}
+
+/** `pads`: all begins, then all ends. */
+export function statedPads(op: OnnxOp, rank: number): { begin: number[]; end: number[] } {
+  const list = spatialList(op, "pads", 0, 2 * rank, 0);
+  return { begin: list.slice(0, rank), end: list.slice(rank) };
 }
 
 /**
- * Strides, dilations and padding over the NCHW operand 0, with `auto_pad` turned into numbers.
+ * Strides, dilations and padding over the spatial axes (`size`), with `auto_pad` turned into numbers.
  * `ceil_mode` becomes more padding at the end, which pools do not count.
  */
-export function windowOf(op: OnnxOp, kernelOfWeights?: readonly [number, number]): Window {
-  const kernel = kernelOfWeights ? ([...kernelOfWeights] as [number, number]) : pair(op, "kernel_shape", 1, [0, 0]);
-  if (kernel[0] === 0) throw op.malformed("states no kernel_shape");
-  const strides = pair(op, "strides", 1, [1, 1]);
-  const dilations = pair(op, "dilations", 1, [1, 1]);
-  const { shape } = op.type(0);
-  if (shape.length !== 4) throw op.malformed(`needs an operand of rank 4, got [${shape}]`);
-  const size = [shape[2]!, shape[3]!] as const;
-  const reach = [0, 1].map((i) => dilations[i as 0] * (kernel[i as 0] - 1) + 1) as [number, number];
-
+export function windowOf(op: OnnxOp, size: readonly number[], kernelOfWeights?: readonly number[]): Window {
+  const rank = size.length;
+  const kernel = kernelOfWeights ?? spatialList(op, "kernel_shape", 1, rank, 0);
+  if (kernel.length !== rank || kernel.includes(0)) throw op.malformed("states no kernel_shape");
+  const strides = spatialList(op, "strides", 1, rank, 1);
+  const dilations = spatialList(op, "dilations", 1, rank, 1);
   const auto = op.string("auto_pad", "NOTSET");
-  let begin: [number, number] = [0, 0];
-  let end: [number, number] = [0, 0];
-  if (auto === "NOTSET") {
-    const list = op.ints("pads") ?? [];
-    if (list.length > 0) {
-      if (list.length !== 4 || list.some((n) => !Number.isSafeInteger(n) || n < 0 || n > 1 << 24)) {
-        throw op.malformed(`has pads [${list}]; four numbers of at least 0 are needed`);
-      }
-      begin = [list[0]!, list[1]!];
-      end = [list[2]!, list[3]!];
-    }
-  } else if (auto !== "VALID") {
+  let begin = new Array<number>(rank).fill(0);
+  let end = new Array<number>(rank).fill(0);
+  if (auto === "NOTSET" || auto === "") ({ begin, end } = statedPads(op, rank));
+  else if (auto !== "VALID") {
     const odd = auto === "SAME_LOWER" ? "lower" : "upper";
-    for (const i of [0, 1] as const)
-      [begin[i], end[i]] = samePadding(size[i], kernel[i], strides[i], dilations[i], odd);
+    size.forEach((d, i) => ([begin[i], end[i]] = samePadding(d, kernel[i]!, strides[i]!, dilations[i]!, odd)));
   }
+  const stated = [...end];
   if (op.int("ceil_mode", 0) !== 0) {
-    for (const i of [0, 1] as const) {
-      const room = size[i] + begin[i] + end[i] - reach[i];
-      let steps = Math.ceil(room / strides[i]);
+    size.forEach((d, i) => {
+      const reach = dilations[i]! * (kernel[i]! - 1) + 1;
+      const room = d + begin[i]! + end[i]! - reach;
+      let steps = Math.ceil(room / strides[i]!);
       // A window that would start in the padding at the end is left out.
-      if (steps * strides[i] >= size[i] + begin[i]) steps--;
-      end[i] += Math.max(0, steps * strides[i] - room);
-    }
+      if (steps * strides[i]! >= d + begin[i]!) steps--;
+      end[i]! += Math.max(0, steps * strides[i]! - room);
+    });
   }
-  return { kernel, strides, dilations, pads: [begin[0], begin[1], end[0], end[1]] };
+  return { kernel, strides, dilations, begin, end, stated };
+}
+
+/** [vertical, horizontal] of the axes `axes`; a missing one is a line, which `absent` leaves alone. */
+export function pairOf(list: readonly number[], axes: readonly number[], absent: number): [number, number] {
+  const [a, b] = axes.map((i) => list[i]!);
+  return b === undefined ? [absent, a ?? absent] : [a!, b];
+}
+
+/** top, left, bottom, right of the axes `axes`. */
+export function padsOf(
+  begin: readonly number[],
+  end: readonly number[],
+  axes: readonly number[],
+): [number, number, number, number] {
+  return [...pairOf(begin, axes, 0), ...pairOf(end, axes, 0)];
 }
 
 /** Refusal of what both convolutions and pools may ask for. */
 export function refuseWindow(op: OnnxOp): string | null {
-  const kernel = op.ints("kernel_shape");
-  if (kernel && kernel.length !== 2) return `a ${kernel.length}-D window`;
   const auto = op.string("auto_pad", "NOTSET");
-  return ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"].includes(auto) ? null : `auto_pad ${auto}`;
+  return ["", "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"].includes(auto) ? null : `auto_pad ${auto}`;
+}
+
+/** The spatial extents of operand `i`; 1 to 3 of them. */
+export function spatialOf(op: OnnxOp, i = 0): number[] {
+  const { shape } = op.type(i);
+  if (shape.length < 3 || shape.length > 5) throw op.unsupported(`an operand of rank ${shape.length}, [${shape}]`);
+  return shape.slice(2);
+}
+
+/** Another shape for a tensor whose batch is axis 0 before and after. */
+export function batchFirst(op: OnnxOp, suffix: string, x: string, shape: readonly number[]): string {
+  const { batchAxis } = op.typeOf(x);
+  return op.step(suffix, "reshape", [x], { shape: [batchAxis === null ? shape[0]! : -1, ...shape.slice(1)] });
+}
+
+/**
+ * Runs a 2-D operator on operand 0 with channels last: images as they are, lines [n, l, c] as images of one row.
+ * `run` gives operator, operands and attributes for an image.
+ */
+export function onImage(op: OnnxOp, run: (x: string) => [ir: string, inputs: string[], attrs: object]): void {
+  const x = op.inputLast(0);
+  const { shape } = op.typeOf(x);
+  if (shape.length === 4) {
+    const [ir, inputs, attrs] = run(x);
+    return op.emitLast(ir, inputs, { ...attrs });
+  }
+  const [n, l, c] = shape as [number, number, number];
+  const [ir, inputs, attrs] = run(batchFirst(op, "image", x, [n, 1, l, c]));
+  const y = op.step("line", ir, inputs, { ...attrs });
+  const [, , out, channels] = op.typeOf(y).shape as [number, number, number, number];
+  const { batchAxis } = op.typeOf(y);
+  op.emitLast("reshape", [y], { shape: [batchAxis === null ? n : -1, out, channels] });
 }

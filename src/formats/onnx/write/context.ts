@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { fromDoubles } from "../../../model/doubles.js";
 import { typeOf } from "../../../model/graph.js";
 import {
   sizeOf,
@@ -28,7 +29,13 @@ import { CHANNELS_LAST, inOrder } from "../producer.js";
 export interface FloatAttribute {
   readonly float: number;
 }
-export type AttributeValue = number | string | readonly number[] | FloatAttribute;
+export type AttributeValue =
+  | number
+  | string
+  | readonly number[]
+  | FloatAttribute
+  | { readonly floats: readonly number[] }
+  | { readonly strings: readonly string[] };
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
 export const ELEMENT_TYPE: Readonly<Record<Dtype, T>> = {
@@ -70,7 +77,11 @@ export class OnnxWriter {
   /** Names of nodes that are written. */
   private readonly nodeNames = new Set<string>();
 
-  constructor(readonly graph: Graph) {
+  /** @param opset operator set of the default domain that is written for */
+  constructor(
+    readonly graph: Graph,
+    readonly opset: number,
+  ) {
     for (const { name, tensor } of graph.inputs) this.values.set(tensor, { plain: this.names.fresh(name) });
     for (const { name, tensor } of graph.outputs) {
       this.names.fresh(name);
@@ -140,10 +151,10 @@ export class OnnxWriter {
   }
 
   /** An initialiser that the graph does not hold: targets, bounds. Equal ones asked for with one key are shared. */
-  literal(wanted: string, dtype: "f32" | "i64", shape: Shape, values: readonly number[], key?: string): string {
+  literal(wanted: string, dtype: Dtype, shape: Shape, values: readonly number[], key?: string): string {
     const known = key === undefined ? undefined : this.constants.get(key);
     if (known !== undefined) return known;
-    const data = dtype === "i64" ? BigInt64Array.from(values, BigInt) : Float32Array.from(values);
+    const data = fromDoubles(Float64Array.from(values), dtype);
     const name = this.initializer(wanted, dtype, shape, data);
     if (key !== undefined) this.constants.set(key, name);
     return name;
@@ -171,12 +182,41 @@ export class OnnxWriter {
     attributes: Attributes = {},
     docString = "",
   ): string {
+    this.push(opType, name, inputs, [output], attributes, docString);
+    return output;
+  }
+
+  private push(
+    opType: string,
+    name: string,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    attributes: Attributes,
+    docString: string,
+  ): void {
     const attribute = Object.entries(attributes).map(([key, value]) => attributeOf(key, value));
     const own = this.nodeNames.has(name) ? "" : name;
     if (own !== "") this.nodeNames.add(own);
-    const input = [...inputs];
-    this.nodes.push(create(NodeProtoSchema, { opType, name: own, input, output: [output], attribute, docString }));
-    return output;
+    const [input, output] = [[...inputs], [...outputs]];
+    this.nodes.push(create(NodeProtoSchema, { opType, name: own, input, output, attribute, docString }));
+  }
+
+  /** A node with several results; `names` gives those that are no tensors of the graph themselves. */
+  emitMany(
+    node: Node,
+    opType: string,
+    inputs: readonly string[],
+    attributes: Attributes,
+    names: readonly (string | null)[],
+  ): void {
+    const outputs = names.map((own, i) => {
+      const tensor = node.outputs[i]!;
+      if (own !== null) return own;
+      const name = this.portName(tensor) ?? this.names.fresh(tensor);
+      this.values.set(tensor, { plain: name });
+      return name;
+    });
+    this.push(opType, node.name, inputs, outputs, attributes, "");
   }
 
   /** A name for a value that the graph does not have. */
@@ -191,11 +231,17 @@ export class OnnxWriter {
     return port;
   }
 
-  /** The node gives its output with its own axes; `fromFirst`: from operands with channels first. */
-  emit(node: Node, opType: string, inputs: readonly string[], attributes: Attributes = {}, fromFirst = false): void {
+  /** The node gives its output with its own axes; `fromFirst`: from operands with channels first, or another note. */
+  emit(
+    node: Node,
+    opType: string,
+    inputs: readonly string[],
+    attributes: Attributes = {},
+    fromFirst: boolean | string = false,
+  ): void {
     const [tensor] = node.outputs as [string];
     const output = this.portName(tensor) ?? this.names.fresh(tensor);
-    const note = fromFirst ? CHANNELS_LAST : "";
+    const note = typeof fromFirst === "string" ? fromFirst : fromFirst ? CHANNELS_LAST : "";
     this.values.set(tensor, { plain: this.add(opType, node.name, inputs, output, attributes, note) });
   }
 
@@ -267,6 +313,13 @@ function attributeOf(name: string, value: AttributeValue): AttributeProto {
   if (typeof value === "number") return create(AttributeProtoSchema, { name, type: A.INT, i: BigInt(value) });
   if (typeof value === "string") {
     return create(AttributeProtoSchema, { name, type: A.STRING, s: new TextEncoder().encode(value) });
+  }
+  if ("strings" in value) {
+    const strings = value.strings.map((text) => new TextEncoder().encode(text));
+    return create(AttributeProtoSchema, { name, type: A.STRINGS, strings });
+  }
+  if ("floats" in value) {
+    return create(AttributeProtoSchema, { name, type: A.FLOATS, floats: value.floats.map(Math.fround) });
   }
   if ("float" in value) return create(AttributeProtoSchema, { name, type: A.FLOAT, f: Math.fround(value.float) });
   return create(AttributeProtoSchema, { name, type: A.INTS, ints: value.map(BigInt) });

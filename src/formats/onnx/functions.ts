@@ -1,0 +1,62 @@
+import { IdapError } from "../../model/errors.js";
+import type { AttributeProto, FunctionProto, NodeProto } from "./generated/onnx_pb.js";
+import { create } from "@bufbuild/protobuf";
+import { NodeProtoSchema } from "./generated/onnx_pb.js";
+
+/** Inlined bodies that a file may make: calls of calls grow fast. */
+const MOST_NODES = 1_000_000;
+const DEEPEST = 32;
+
+/**
+ * The nodes of a graph with calls of the file's own functions replaced by their bodies. Inner names get the call's name
+ * in front; attributes that a body takes from its call are filled in.
+ */
+export function inlineFunctions(
+  nodes: readonly NodeProto[],
+  functions: readonly FunctionProto[],
+  file: string,
+): readonly NodeProto[] {
+  if (functions.length === 0) return nodes;
+  const known = new Map(functions.map((f) => [`${f.domain}.${f.name}.${f.overload}`, f]));
+  const result: NodeProto[] = [];
+  let calls = 0;
+  const visit = (node: NodeProto, depth: number): void => {
+    const f = known.get(`${node.domain}.${node.opType}.${node.overload}`);
+    if (!f) {
+      result.push(node);
+      if (result.length > MOST_NODES) throw new IdapError("E_FORMAT", `${file} is damaged: its functions do not end`);
+      return;
+    }
+    if (depth > DEEPEST) throw new IdapError("E_FORMAT", `${file} is damaged: function ${f.name} calls itself`);
+    const prefix = `${node.name || node.output[0] || f.name}/${calls++}`;
+    for (const inner of f.node) visit(instantiated(inner, f, node, prefix), depth + 1);
+  };
+  for (const node of nodes) visit(node, 0);
+  return result;
+}
+
+function instantiated(inner: NodeProto, f: FunctionProto, call: NodeProto, prefix: string): NodeProto {
+  const rename = (name: string): string => {
+    if (name === "") return "";
+    const input = f.input.indexOf(name);
+    if (input >= 0) return call.input[input] ?? "";
+    const output = f.output.indexOf(name);
+    if (output >= 0 && call.output[output]) return call.output[output];
+    return `${prefix}/${name}`;
+  };
+  return create(NodeProtoSchema, {
+    ...inner,
+    name: `${prefix}/${inner.name || inner.output[0] || inner.opType}`,
+    input: inner.input.map(rename),
+    output: inner.output.map(rename),
+    attribute: inner.attribute.flatMap((a) => attributeOf(a, f, call)),
+  });
+}
+
+/** An attribute that refers to one of the call; left out where neither the call nor the function states it. */
+function attributeOf(a: AttributeProto, f: FunctionProto, call: NodeProto): AttributeProto[] {
+  if (a.refAttrName === "") return [a];
+  const given =
+    call.attribute.find((c) => c.name === a.refAttrName) ?? f.attributeProto.find((c) => c.name === a.refAttrName);
+  return given ? [{ ...given, name: a.name, refAttrName: "" }] : [];
+}
