@@ -24,11 +24,11 @@ export const PRUNE_DEFAULTS = {
   maxFailures: 2,
   /**
    * How far below the dense network, in units of `maxDrop`, an iteration of stage 1 (filters) and a removal of stage 2
-   * (layers) may leave the network before the final fine-tuning, which gives back about half of what is lost (two
-   * ResNet-8: 3.2 points became 1.7, 6.0 became 4.6); a run that went too far steps back.
+   * (layers) may leave the network before the final fine-tuning, which gives back a third to a half of what is lost; a
+   * run that went too far steps back.
    */
-  filterShare: 2.2,
-  layerShare: 2.2,
+  filterShare: 1.6,
+  layerShare: 1.6,
   /**
    * What makes groups comparable: `output`, how far a group's first step moves the network's output (one forward pass
    * each); `score`, the normalised scores alone. On a ResNet-8 scores alone take the residual stream of the first stage
@@ -50,7 +50,7 @@ export const PRUNE_DEFAULTS = {
   /** Removals of stage 2 at most, and rejections in a row that end it. Paper: 5; ours: 3. */
   maxRemovals: 5,
   patience: 3,
-  /** Steps of recovery after a unit is taken out: with 256, that ResNet-8 was 10.4 points down, with 384 9.2. */
+  /** Steps of recovery after a unit is taken out: two epochs of 12,000 samples. */
   layerSteps: 384,
 
   /** Epochs of recovery after each iteration of stage 1, and of each round of the final fine-tuning. */

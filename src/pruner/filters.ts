@@ -123,9 +123,10 @@ export async function filterStep(state: PruneState, context: PruneContext): Prom
   if (plan.removed === 0) return end("no group has channels left above its floor that would save time");
 
   const plain = cutAtoms(compensate(before, plan.cuts, flow), plan.cuts);
-  context.progress(`stage 1, iteration ${t + 1}: ${plan.removed} channels out, repairing`);
-  const cut = await repairLayers(before, plain, plan.cuts, context.engine, context.calibration, { seed });
   context.progress(`stage 1, iteration ${t + 1}: ${plan.removed} channels out, recovering`);
+  const cut = options.repair
+    ? await repairLayers(before, plain, plan.cuts, context.engine, context.calibration, { seed })
+    : plain;
   const kept = keptAfter(current(state).kept, plan.cuts);
   const after = await recover(cut, kept, context.recovery, {
     epochs: options.recoveryEpochs,

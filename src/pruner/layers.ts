@@ -94,10 +94,12 @@ export async function layerStep(state: PruneState, context: PruneContext): Promi
   }
   context.progress(`stage 2: without ${unit.kind} ${shortName(unit.name)}, recovering`);
   const { kept } = current(state);
-  const repaired = await repairLayers(before, without, [], context.engine, context.calibration, {
-    seed,
-    changed: [unit.replacement],
-  });
+  const repaired = options.repair
+    ? await repairLayers(before, without, [], context.engine, context.calibration, {
+        seed,
+        changed: [unit.replacement],
+      })
+    : without;
   const after = await recover(repaired, kept, context.recovery, {
     epochs: Math.max(1, Math.ceil((options.layerSteps * options.batch) / context.recovery.train.count)),
     maxSteps: options.layerSteps,

@@ -53,6 +53,8 @@ export interface PruneOptions {
   readonly labelWeight?: number;
   readonly augment?: "auto" | "none" | "shift-flip";
   readonly finalMix?: number;
+  /** Least-squares repair of the readers of what was cut. Default: exactly where nothing is trained. */
+  readonly repair?: boolean;
   readonly finalRounds?: number;
   readonly finalAttempts?: number;
   readonly minSaving?: number;
@@ -68,6 +70,7 @@ export function resolveOptions(options: PruneOptions): ResolvedOptions {
     ...PRUNE_DEFAULTS,
     target: {},
     oneShot: false,
+    repair: given.oneShot === true || given.recoveryEpochs === 0,
     ...given,
   } as ResolvedOptions;
   const check = (ok: boolean, name: string, need: string, got: unknown): void => {
