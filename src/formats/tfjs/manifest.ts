@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { IdapError } from "../../model/errors.js";
 import { sizeOf } from "../../model/types.js";
+import type { Weight } from "../keras/weights.js";
 import { floatsOf, halvesToFloats, int32sOf, uint16sOf } from "../shared/bytes.js";
 import { checkShape } from "../shared/check.js";
 
@@ -20,12 +21,6 @@ const weight = z.object({
 export const weightsManifest = z.array(z.object({ paths: z.array(z.string()), weights: z.array(weight) }));
 export type WeightsManifest = z.infer<typeof weightsManifest>;
 type WeightEntry = z.infer<typeof weight>;
-
-/** A decoded weight. */
-export interface Weight {
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-}
 
 /** Bytes that one value takes in the shards. */
 function width(w: WeightEntry, file: string): number {
@@ -54,7 +49,8 @@ export function decodeWeights(
     const shards = group.paths.map(readShard);
     const have = shards.reduce((n, s) => n + s.length, 0);
     const need = group.weights.reduce((n, w) => {
-      checkShape(w.shape, `${file}: weight "${w.name}"`);
+      // Lists of axes may be empty.
+      if (!w.shape.includes(0)) checkShape(w.shape, `${file}: weight "${w.name}"`);
       return n + width(w, file) * sizeOf(w.shape);
     }, 0);
     if (have !== need) {
@@ -69,21 +65,28 @@ export function decodeWeights(
     for (const w of group.weights) {
       const length = width(w, file) * sizeOf(w.shape);
       if (out.has(w.name)) throw new IdapError("E_FORMAT", `${file} describes weight "${w.name}" twice`);
-      out.set(w.name, { shape: w.shape, data: decode(w, bytes.subarray(at, at + length)) });
+      out.set(w.name, { shape: w.shape, ...decode(w, bytes.subarray(at, at + length)) });
       at += length;
     }
   }
   return out;
 }
 
-function decode(w: WeightEntry, bytes: Uint8Array): Float32Array {
-  if (w.quantization?.dtype === "float16") return halvesToFloats(uint16sOf(bytes));
+function decode(w: WeightEntry, bytes: Uint8Array): Omit<Weight, "shape"> {
+  if (w.quantization?.dtype === "float16") return floats(halvesToFloats(uint16sOf(bytes)));
   if (w.quantization) {
     const { scale = 1, min = 0, dtype } = w.quantization;
     const q: ArrayLike<number> = dtype === "uint8" ? bytes : uint16sOf(bytes);
-    return Float32Array.from(q, (v) => v * scale + min);
+    if (w.dtype === "int32") return { dtype: "i32", data: Int32Array.from(q, (v) => Math.round(v * scale + min)) };
+    return floats(Float32Array.from(q, (v) => v * scale + min));
   }
-  if (w.dtype === "float32") return floatsOf(bytes);
-  if (w.dtype === "float16") return halvesToFloats(uint16sOf(bytes));
-  return Float32Array.from(w.dtype === "int32" ? int32sOf(bytes) : bytes);
+  if (w.dtype === "float32") return floats(floatsOf(bytes));
+  if (w.dtype === "float16") return floats(halvesToFloats(uint16sOf(bytes)));
+  if (w.dtype === "int32") return { dtype: "i32", data: int32sOf(bytes) };
+  if (w.dtype === "bool") return { dtype: "bool", data: bytes.map((v) => (v === 0 ? 0 : 1)) };
+  return { dtype: "i32", data: Int32Array.from(w.dtype === "uint16" ? uint16sOf(bytes) : bytes) };
+}
+
+function floats(data: Float32Array): Omit<Weight, "shape"> {
+  return { dtype: "f32", data };
 }

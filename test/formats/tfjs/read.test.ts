@@ -89,11 +89,11 @@ describe("a refused layers model", () => {
     const model = functional(
       { x: [null, 8, 8, 2] },
       [
-        { layer: layer("LSTM", "memory"), calls: [["x"]] },
+        { layer: layer("ConvLSTM2D", "memory"), calls: [["x"]] },
         { layer: layer("Conv2D", "c", { kernel_size: [3, 3], padding: "causal" }), calls: [["x"]] },
-        { layer: layer("Conv2D", "f", { kernel_size: [3, 3], data_format: "channels_first" }), calls: [["x"]] },
-        { layer: layer("Activation", "t", { activation: "tanh" }), calls: [["c"]] },
-        { layer: layer("ReLU", "r", { max_value: 4 }), calls: [["t"]] },
+        { layer: layer("LSTM", "g", { units: 3, activation: "gelu" }), calls: [["x"]] },
+        { layer: layer("Activation", "t", { activation: "mystery" }), calls: [["c"]] },
+        { layer: layer("Masking", "r", { mask_value: 0 }), calls: [["t"]] },
       ],
       ["r"],
     );
@@ -101,10 +101,10 @@ describe("a refused layers model", () => {
       expect.objectContaining({
         code: "E_UNSUPPORTED",
         message:
-          "model.json uses 5 operators that cannot be read: LSTM (memory); Conv2D with padding causal (c); " +
-          "Conv2D with data_format channels_first (f); Activation with the activation tanh (t); " +
-          "ReLU with max_value 4 (6 or none is read) (r)",
-        hint: expect.stringContaining("Recurrent layers are not read yet"),
+          "model.json uses 5 operators that cannot be read: ConvLSTM2D (memory); Conv2D with padding causal (c); " +
+          "LSTM with the activation gelu (g); Activation with the activation mystery (t); " +
+          "Masking with a mask for the layers after it (r)",
+        hint: expect.stringContaining("Replace these in the source network"),
       }),
     );
   });
