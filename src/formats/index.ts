@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { IdapError } from "../model/errors.js";
 import type { Graph } from "../model/types.js";
+import { isKeras, readKeras } from "./keras/read.js";
 import { readOnnx } from "./onnx/read.js";
 import { onnxBytes } from "./onnx/write.js";
 import { readTfjs } from "./tfjs/read.js";
@@ -35,8 +36,6 @@ interface Format {
   read(source: Source): Graph;
 }
 
-const HDF5 = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
-
 const formats: readonly Format[] = [
   {
     title: "a TFLite model",
@@ -45,16 +44,10 @@ const formats: readonly Format[] = [
     read: ({ bytes, name, file, batch }) => readTflite(bytes, name, file, batch),
   },
   {
-    title: "a Keras HDF5 model",
+    title: "a Keras model",
     extensions: [".h5", ".hdf5", ".keras"],
-    matches: (bytes) => HDF5.every((b, i) => bytes[i] === b),
-    read({ file }) {
-      throw new IdapError(
-        "E_FORMAT",
-        `${file} is a Keras file; these are not read yet`,
-        "Convert it: tf.lite.TFLiteConverter.from_keras_model(model).convert(), or tensorflowjs_converter --input_format keras.",
-      );
-    },
+    matches: isKeras,
+    read: ({ bytes, name, file, batch }) => readKeras(bytes, name, file, batch),
   },
   {
     title: "a TensorFlow.js model",
@@ -72,7 +65,7 @@ const formats: readonly Format[] = [
   },
 ];
 
-const READ = ".tflite, .onnx, or a TensorFlow.js model.json with its .bin files";
+const READ = ".tflite, .onnx, .h5, .keras, or a TensorFlow.js model.json with its .bin files";
 
 /**
  * Reads a model file into a graph. The content decides the format; an extension that says otherwise is an error, since
