@@ -5,6 +5,7 @@ import { loadHostModule } from "../../src/host/module.js";
 import { planGraph } from "../../src/host/planner.js";
 import { FIRST_ADDRESS, type Plan } from "../../src/host/plan.js";
 import { buildTraining } from "../../src/host/training-graph.js";
+import { toWords } from "../../src/kernels/words.js";
 import { GraphBuilder } from "../../src/model/builder.js";
 import { Random } from "../../src/model/random.js";
 import { sizeOf, type Graph } from "../../src/model/types.js";
@@ -76,7 +77,7 @@ describe("memory that is used again", () => {
     const inputs = randomInputs(graph, 7, 2);
     graph.inputs.forEach(({ name }, i) => {
       const place = plan.inputs[i]!;
-      machine.write(place, floats(inputs[name]), 0, sizeOf(place.shape.slice(0, -1)));
+      machine.write(place, toWords(inputs[name]!.data, name), 0, sizeOf(place.shape.slice(0, -1)));
     });
     machine.run();
     return plan.results.map((place) => {
@@ -94,13 +95,14 @@ describe("memory that is used again", () => {
       c.inputs.map((type, i) => builder.input(`in${i}`, type)),
       c.attrs,
     );
-    const { shape } = builder.typeOf(out!);
-    if (shape.length < 2) {
+    const { shape, dtype, batchAxis } = builder.typeOf(out!);
+    if (shape.length < 2 || batchAxis === shape.length - 1) {
       builder.output(out!, "y");
     } else {
       const n = shape[shape.length - 1]!;
       const w = builder.constant("w", "f32", [n, 3], new Float32Array(3 * n).fill(1));
-      builder.output(builder.node("dense", [out!, w])[0]!, "y");
+      const real = dtype === "f32" ? out! : builder.node("cast", [out!], { to: "f32" })[0]!;
+      builder.output(builder.node("dense", [real, w])[0]!, "y");
     }
     const graph = builder.build();
     expect(await pass(graph, true)).toEqual(await pass(graph, false));

@@ -1,7 +1,9 @@
 /** Small networks for tests: layers with random weights from a seed, and random architectures made of them. */
 import { GraphBuilder } from "../../src/model/builder.js";
+import { fromDoubles } from "../../src/model/doubles.js";
 import { Random } from "../../src/model/random.js";
 import { sizeOf, type Graph, type TensorRecord } from "../../src/model/types.js";
+import { drawValues } from "./op-cases.js";
 
 /** Adds layers with seeded random weights to a graph; every method returns the name of its output tensor. */
 export class Net {
@@ -177,10 +179,12 @@ export function randomInputs(graph: Graph, seed: number, batch = 2): TensorRecor
     graph.inputs.map(({ name, tensor }) => {
       const { type } = graph.tensors.get(tensor)!;
       const shape = type.shape.map((d, i) => (i === type.batchAxis ? d * batch : d));
-      return [
-        name,
-        { data: Float32Array.from({ length: sizeOf(shape) }, () => random.normal()), shape, dtype: "f32" as const },
-      ];
+      const { dtype } = type;
+      const data =
+        dtype === "f32"
+          ? Float32Array.from({ length: sizeOf(shape) }, () => random.normal())
+          : fromDoubles(drawValues(type, "normal", batch, seed), dtype);
+      return [name, { data, shape, dtype }];
     }),
   );
 }
