@@ -1,28 +1,7 @@
 import { padSource, type PadMode } from "../../model/ops/shared/pad-modes.js";
+import { runsOf, type Run } from "../../model/ops/shared/runs.js";
 import { copyBox, fillAll } from "../copies.js";
 import { defineCalls, type CallContext, type Operand } from "../define-calls.js";
-
-/** Indices of one axis that follow one another at a distance of `step` in x: from `from` on in x, from `to` on in y. */
-interface Run {
-  readonly from: number;
-  readonly to: number;
-  readonly step: number;
-  readonly count: number;
-}
-
-/** The fewest runs that give `sources`, taken greedily. */
-function runsOf(sources: readonly number[]): Run[] {
-  const runs: Run[] = [];
-  for (let to = 0; to < sources.length;) {
-    const from = sources[to]!;
-    const step = (sources[to + 1] ?? from) - from;
-    let count = 1;
-    while (to + count < sources.length && sources[to + count] === from + count * step) count++;
-    runs.push({ from, to, step, count });
-    to += count;
-  }
-  return runs;
-}
 
 /** Mirrored, repeated or wrapped: one copy for every combination of runs of the axes. */
 function padRepeating(call: CallContext["call"], x: Operand, y: Operand, axes: readonly Run[][]): void {

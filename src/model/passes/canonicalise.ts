@@ -4,6 +4,7 @@ import { recogniseActivations } from "./activations.js";
 import { normaliseArithmetic } from "./arithmetic.js";
 import { recogniseBounds } from "./bounds.js";
 import { absorbChannelConstants } from "./channel-affine.js";
+import { sliceConstantGathers } from "./constant-gathers.js";
 import { removeDeadNodes } from "./dead-nodes.js";
 import { foldConstants } from "./fold-constants.js";
 import { removeIdentities } from "./identities.js";
@@ -17,6 +18,7 @@ import { cancelTransposes } from "./transposes.js";
 const PASSES: readonly ((graph: Graph) => Graph)[] = [
   removeDeadNodes,
   foldConstants,
+  sliceConstantGathers,
   removeIdentities,
   normaliseArithmetic,
   mergeDuplicates,
