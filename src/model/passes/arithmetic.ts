@@ -12,7 +12,7 @@ const OPS = new Set(["div", "sub", "pow", "reciprocal", "reshape"]);
 
 /**
  * Arithmetic in the forms that the other passes and the kernels know: a division by a constant is a product, a
- * constant subtracted is one added, powers of 2, 1/2, -1/2 and -1 are a product, roots and quotients. Of two reshapes in
+ * constant subtracted is one added, 0 - x is -x, powers of 2, 1/2, -1/2 and -1 are a product, roots and quotients. Of two reshapes in
  * a row the last remains.
  */
 export function normaliseArithmetic(graph: Graph): Graph {
@@ -45,6 +45,7 @@ function division(node: Node, view: View): Replacement | null {
 
 function subtraction(node: Node, view: View): Replacement | null {
   const [a, b] = node.inputs as [string, string];
+  if (view.scalar(a) === 0) return { op: "neg", inputs: [b] };
   const data = view.floats(b);
   return data && { op: "add", inputs: [a, { name: "negative", shape: view.type(b).shape, data: data.map((v) => -v) }] };
 }

@@ -2,6 +2,7 @@ import type { Graph, Node } from "../types.js";
 import { rewrite, type NewConstant, type Replacement, type View } from "./rewrite.js";
 
 const WEIGHTED = ["conv2d", "depthwise_conv2d", "dense"];
+const LAYERS = [...WEIGHTED, "batch_norm"];
 
 /**
  * Constants for each channel behind a convolution or a dense layer become part of it: a sum its bias, a product a
@@ -13,11 +14,21 @@ export function absorbChannelConstants(graph: Graph): Graph {
     const [y, constant] = view.constant(a) ? [b, a] : [a, b];
     if (view.type(y).shape.length === 0) return null;
     const values = perChannel(constant, view.type(y).shape.at(-1)!, view);
-    const before = values && view.usedOnce(y) ? view.maker(y, ...WEIGHTED, "batch_norm") : null;
+    const before = values && view.usedOnce(y) ? view.maker(y, ...LAYERS, "reshape") : null;
     if (!before) return null;
+    if (before.op === "reshape") return beforeReshape(node, before, values!, view);
     if (before.op === "batch_norm") return intoNorm(node, before, values!, view);
     return node.op === "add" ? intoBias(before, values!, view) : asNorm(y, values!);
   });
+}
+
+/** A reshape that keeps the last axis (that of a convolution over one axis) waits until the constants are in place. */
+function beforeReshape(node: Node, reshape: Node, values: Float32Array, view: View): Replacement | null {
+  const [y] = reshape.inputs as [string];
+  const layer = view.usedOnce(y) && view.type(y).shape.at(-1) === values.length && view.maker(y, ...LAYERS);
+  if (!layer) return null;
+  const inner = { op: node.op, inputs: [y, vector("channels", values)] };
+  return { op: "reshape", inputs: [inner], attrs: reshape.attrs };
 }
 
 /** One number for each index of the last axis; null when the constant is not that. */

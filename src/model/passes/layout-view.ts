@@ -1,5 +1,5 @@
 /** What the transpose pass knows of a tensor of the source graph: which tensor of the new graph it is, permuted how. */
-import { allocate, sizeOf, stridesOf, type Dtype, type Shape, type TensorData } from "../types.js";
+import { allocate, sizeOf, stridesOf, type Dtype, type Shape, type TensorData, type TensorType } from "../types.js";
 
 /**
  * The source tensor is transpose(tensor, perm). With `flat` it is one step further: `tensor` is the row-major flattening
@@ -71,4 +71,73 @@ export function flatMap(held: Shape, perm: readonly number[]): Int32Array {
   const n = sizeOf(held.slice(1));
   const numbers = Int32Array.from({ length: n }, (_, i) => i);
   return permuteData(numbers, "i32", [1, ...held.slice(1)], perm) as Int32Array;
+}
+
+/** A run of source axes whose elements become those of a run of result axes. */
+interface Block {
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+}
+
+/**
+ * A reshape from `source` to `result` that only splits and joins axes which lie side by side in the held tensor too, where
+ * source = transpose(held, perm): the result's axes in the order in which the held tensor then has them, and the
+ * permutation from there to the result. Null for other reshapes.
+ */
+export function regroup(
+  source: TensorType,
+  result: TensorType,
+  perm: readonly number[],
+): { readonly axes: readonly number[]; readonly perm: readonly number[] } | null {
+  const blocks = blocksOf(source, result);
+  if (!blocks) return null;
+  const moves = (axis: number): boolean => source.shape[axis] !== 1 || axis === source.batchAxis;
+  /** Moving source axes in the order of the held tensor. */
+  const order = identityPerm(perm.length)
+    .filter(moves)
+    .sort((a, b) => perm[a]! - perm[b]!);
+  const axes: number[] = [];
+  for (let at = 0; at < order.length;) {
+    const block = blocks.find(({ from }) => from.includes(order[at]!))!;
+    const run = block.from.filter(moves);
+    if (run.some((axis, i) => order[at + i] !== axis)) return null;
+    axes.push(...block.to);
+    at += run.length;
+  }
+  // Axes of extent 1 that come from such axes alone lie anywhere.
+  result.shape.forEach((_, axis) => {
+    if (!axes.includes(axis)) axes.push(axis);
+  });
+  return { axes, perm: result.shape.map((_, axis) => axes.indexOf(axis)) };
+}
+
+/** The smallest runs of axes with the same number of elements on both sides; the batch is a run of its own. */
+function blocksOf(source: TensorType, result: TensorType): Block[] | null {
+  const blocks: Block[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < source.shape.length || j < result.shape.length) {
+    const from: number[] = [];
+    const to: number[] = [];
+    const take = (): void => {
+      if (i < source.shape.length) from.push(i++);
+      if (j < result.shape.length) to.push(j++);
+    };
+    take();
+    const size = (type: TensorType, run: readonly number[]): number => sizeOf(run.map((axis) => type.shape[axis]!));
+    while (size(source, from) !== size(result, to)) {
+      if (size(source, from) < size(result, to)) {
+        if (i === source.shape.length) return null;
+        from.push(i++);
+      } else {
+        if (j === result.shape.length) return null;
+        to.push(j++);
+      }
+    }
+    const batchIn = source.batchAxis !== null && from.includes(source.batchAxis);
+    const batchOut = result.batchAxis !== null && to.includes(result.batchAxis);
+    if (batchIn !== batchOut || (batchIn && (from.length > 1 || to.length > 1))) return null;
+    blocks.push({ from, to });
+  }
+  return blocks;
 }

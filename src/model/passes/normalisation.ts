@@ -32,9 +32,9 @@ interface Inverse {
 function centredFirst(node: Node, view: View): Replacement | null {
   const [a, b] = node.inputs as [string, string];
   if (node.op === "div") {
-    const root = view.maker(b, "sqrt");
+    const root = view.maker(row(b, view), "sqrt");
     const inverse = root && spreadOf(root.inputs[0]!, view);
-    return inverse && inverse.centred === a ? normOf(inverse, null, view) : null;
+    return inverse?.centred === a && isKept(b, inverse, view) ? normOf(inverse, null, view) : null;
   }
   for (const [centred, factor] of [
     [a, b],
@@ -49,67 +49,106 @@ function centredFirst(node: Node, view: View): Replacement | null {
 /** x * inverse + (beta - mean * inverse), as Keras and TensorFlow write it; without beta x * inverse - mean * inverse. */
 function expanded(node: Node, view: View): Replacement | null {
   const [a, b] = node.inputs as [string, string];
-  if (node.op === "sub") return expandedParts(a, b, null, view);
+  if (node.op === "sub") return expandedParts(a, b, b, null, view);
   for (const [first, rest] of [
     [a, b],
     [b, a],
   ] as const) {
+    const negative = view.maker(row(rest, view), "neg");
     const difference = view.maker(rest, "sub");
-    if (!difference || !view.constant(difference.inputs[0]!)) continue;
-    const found = expandedParts(first, difference.inputs[1]!, difference.inputs[0]!, view);
+    let found: Replacement | null = null;
+    if (negative) found = expandedParts(first, rest, negative.inputs[0]!, null, view);
+    else if (difference && view.constant(difference.inputs[0]!)) {
+      const [beta, product] = difference.inputs as [string, string];
+      found = expandedParts(first, product, product, beta, view);
+    }
     if (found) return found;
   }
   return null;
 }
 
-function expandedParts(first: string, second: string, beta: string | null, view: View): Replacement | null {
+/** `added`: what stands beside x * inverse but for beta; `product`: mean * inverse that it is made of. */
+function expandedParts(
+  first: string,
+  added: string,
+  product: string,
+  beta: string | null,
+  view: View,
+): Replacement | null {
   const value = view.maker(first, "mul");
-  const mean = view.maker(second, "mul");
+  const mean = view.maker(row(product, view), "mul");
   if (!value || !mean) return null;
-  const shared = value.inputs.find((name) => mean.inputs.includes(name));
-  const inverse = shared === undefined ? null : inverseOf(shared, view);
-  if (!inverse || !hasOperands(value, inverse.x, shared!) || !hasOperands(mean, inverse.mean, shared!)) return null;
-  return normOf(inverse, beta, view);
-}
-
-function hasOperands(node: Node, p: string, q: string): boolean {
-  const [a, b] = node.inputs;
-  return (a === p && b === q) || (a === q && b === p);
+  const [a, b] = value.inputs as [string, string];
+  for (const [x, factor] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const inverse = inverseOf(factor, view);
+    if (inverse?.x !== x) continue;
+    const operands = mean.inputs as [string, string];
+    const at = operands.findIndex((name) => row(name, view) === inverse.mean);
+    const other = operands[1 - at];
+    if (other === undefined || row(other, view) !== row(factor, view)) continue;
+    // Gamma makes the product one of whole samples, where the mean must lie as x has it.
+    if (isKept(inverse.gamma === null ? added : operands[at]!, inverse, view)) {
+      return normOf(inverse, beta, view);
+    }
+  }
+  return null;
 }
 
 /** rsqrt(variance + epsilon), or that times a constant gamma. */
 function inverseOf(name: string, view: View): Inverse | null {
-  const root = view.maker(name, "rsqrt");
-  if (root) return spreadOf(root.inputs[0]!, view);
+  const root = view.maker(row(name, view), "rsqrt");
+  if (root) {
+    const inverse = spreadOf(root.inputs[0]!, view);
+    return inverse && isKept(name, inverse, view) ? inverse : null;
+  }
   const product = view.maker(name, "mul");
   if (!product) return null;
   const [a, b] = product.inputs as [string, string];
   const [computed, gamma] = view.constant(a) ? [b, a] : [a, b];
-  const inner = view.constant(gamma) && view.maker(computed, "rsqrt");
+  const inner = view.constant(gamma) && view.maker(row(computed, view), "rsqrt");
   const inverse = inner && spreadOf(inner.inputs[0]!, view);
-  return inverse && { ...inverse, gamma };
+  return inverse && isKept(computed, inverse, view) ? { ...inverse, gamma } : null;
 }
 
 /** variance + epsilon, with the variance as the mean of (x - mean)^2. */
 function spreadOf(name: string, view: View): Inverse | null {
-  const sum = view.maker(name, "add");
+  const sum = view.maker(row(name, view), "add");
   const [a, b] = (sum?.inputs ?? [name, ""]) as [string, string];
   const [variance, constant] = sum && view.constant(a) ? [b, a] : [a, b];
   const epsilon = sum ? view.scalar(constant) : 0;
-  const average = view.maker(variance, "reduce_mean");
+  const average = view.maker(row(variance, view), "reduce_mean");
   const square = average && view.maker(average.inputs[0]!, "mul");
   if (!square || square.inputs[0] !== square.inputs[1] || epsilon === null || epsilon < 0) return null;
   const [centred] = square.inputs as [string];
   const difference = view.maker(centred, "sub");
-  const mean = difference && view.maker(difference.inputs[1]!, "reduce_mean");
-  const axes = mean && keptAxes(mean);
-  if (!axes || mean.inputs[0] !== difference.inputs[0] || `${keptAxes(average)}` !== `${axes}`) return null;
-  return { x: difference.inputs[0]!, mean: mean.outputs[0]!, centred, axes, epsilon, gamma: null };
+  const mean = difference && view.maker(row(difference.inputs[1]!, view), "reduce_mean");
+  if (!mean || mean.inputs[0] !== difference.inputs[0]) return null;
+  const axes = movingAxes(mean, view);
+  if (`${movingAxes(average, view)}` !== `${axes}`) return null;
+  const inverse = { x: mean.inputs[0]!, mean: mean.outputs[0]!, centred, axes, epsilon, gamma: null };
+  return isKept(difference.inputs[1]!, inverse, view) ? inverse : null;
 }
 
-function keptAxes({ attrs }: Node): readonly number[] | null {
-  const { axes, keepDims } = attrs as { axes: number[]; keepDims: boolean };
-  return keepDims ? [...axes].sort((a, b) => a - b) : null;
+/** A tensor without reshapes in front: values for each row of x keep their order in every shape. */
+function row(name: string, view: View): string {
+  const reshape = view.maker(name, "reshape");
+  return reshape ? row(reshape.inputs[0]!, view) : name;
+}
+
+/** Whether a tensor of values for each row stands where x has them, with extents of 1 on the normalised axes. */
+function isKept(name: string, { x, axes }: Pick<Inverse, "x" | "axes">, view: View): boolean {
+  const kept = view.type(x).shape.map((d, axis) => (axes.includes(axis) ? 1 : d));
+  return `${view.type(name).shape}` === `${kept}`;
+}
+
+/** Axes of a reduction that hold more than one value. */
+function movingAxes({ inputs, attrs }: Node, view: View): readonly number[] {
+  const { shape, batchAxis } = view.type(inputs[0]!);
+  const axes = [...(attrs.axes as number[])].sort((a, b) => a - b);
+  return axes.filter((axis) => shape[axis] !== 1 || axis === batchAxis);
 }
 
 function normOf({ x, axes, epsilon, gamma }: Inverse, beta: string | null, view: View): Replacement | null {

@@ -21,10 +21,13 @@ export interface NewConstant {
   readonly data: Float32Array;
 }
 
+/** What a new node reads: a tensor of the graph, a new constant, or the result of another new node. */
+export type NewOperand = string | NewConstant | Replacement;
+
 /** The node that gives the result of another in its place; its output keeps the name. */
 export interface Replacement {
   readonly op: string;
-  readonly inputs: readonly (string | NewConstant)[];
+  readonly inputs: readonly NewOperand[];
   readonly attrs?: Attrs;
 }
 
@@ -125,41 +128,82 @@ export function rewrite(graph: Graph, ops: ReadonlySet<string>, rule: Rule): Gra
   if (!graph.nodes.some((node) => ops.has(node.op))) return graph;
   const view = new View(graph);
   const tensors = new Map<string, Tensor>(graph.tensors);
+  const names = new Set(graph.nodes.map((node) => node.name));
   let changed = false;
-  const nodes = graph.nodes.map((node) => {
+  const nodes = graph.nodes.flatMap((node) => {
     const found = ops.has(node.op) ? rule(node, view) : null;
-    if (!found || !view.encloses(node, new Set(found.inputs.filter((i) => typeof i === "string")))) return node;
-    const made: Tensor[] = [];
-    const inputs = found.inputs.map((input) => {
-      if (typeof input === "string") return input;
-      const name = uniqueName(tensors, `${node.name}/${input.name}`);
-      const tensor = constantTensor(name, input.shape, input.data);
-      tensors.set(name, tensor);
-      made.push(tensor);
-      return name;
-    });
-    const attrs = getOp(found.op).attrs.parse(found.attrs ?? {}) as Attrs;
-    const replaced: Node = { ...node, op: found.op, inputs, attrs };
-    if (!keepsType(replaced, node, tensors)) {
-      for (const { name } of made) tensors.delete(name);
-      return node;
-    }
+    if (!found || !view.encloses(node, new Set(leavesOf(found)))) return [node];
+    const draft = new Draft(node, tensors, names);
+    if (!draft.make(found)) return [node];
+    for (const tensor of draft.tensors) tensors.set(tensor.name, tensor);
+    for (const { name } of draft.nodes) names.add(name);
     changed = true;
-    return replaced;
+    return draft.nodes;
   });
   return changed ? removeDeadNodes(verify({ ...graph, nodes, tensors })) : graph;
 }
 
-function keepsType(replaced: Node, node: Node, tensors: ReadonlyMap<string, Tensor>): boolean {
-  try {
-    const types = inferNode(replaced, (name) => tensors.get(name)?.type);
-    return (
-      types.length === node.outputs.length && types.every((t, i) => sameType(t, tensors.get(node.outputs[i]!)!.type))
-    );
-  } catch (error) {
-    // The operator does not take operands of this rank or batch: the decomposed form stays.
-    if (error instanceof IdapError) return false;
-    throw error;
+function leavesOf({ inputs }: Replacement): string[] {
+  return inputs.flatMap((input) => {
+    if (typeof input === "string") return [input];
+    return "op" in input ? leavesOf(input) : [];
+  });
+}
+
+/** The nodes and constants of one replacement, before it is known whether they fit. */
+class Draft {
+  readonly tensors: Tensor[] = [];
+  readonly nodes: Node[] = [];
+
+  constructor(
+    private readonly replaced: Node,
+    private readonly known: ReadonlyMap<string, Tensor>,
+    private readonly names: ReadonlySet<string>,
+  ) {}
+
+  /** False when an operator does not take its operands, or the result has another type than before. */
+  make(found: Replacement): boolean {
+    try {
+      const last = { ...this.node(found, this.replaced.name), outputs: this.replaced.outputs };
+      this.nodes.push(last);
+      const types = inferNode(last, (name) => this.tensor(name)?.type);
+      return (
+        types.length === last.outputs.length &&
+        types.every((type, i) => sameType(type, this.known.get(last.outputs[i]!)!.type))
+      );
+    } catch (error) {
+      if (error instanceof IdapError) return false;
+      throw error;
+    }
+  }
+
+  private tensor(name: string): Tensor | undefined {
+    return this.known.get(name) ?? this.tensors.find((tensor) => tensor.name === name);
+  }
+
+  private node({ op, inputs, attrs = {} }: Replacement, name: string): Omit<Node, "outputs"> {
+    return {
+      name,
+      op,
+      inputs: inputs.map((input) => this.operand(input)),
+      attrs: getOp(op).attrs.parse(attrs) as Attrs,
+    };
+  }
+
+  private operand(input: NewOperand): string {
+    if (typeof input === "string") return input;
+    const base = `${this.replaced.name}/${"op" in input ? input.op : input.name}`;
+    const tensor = uniqueName({ has: (name) => this.tensor(name) !== undefined }, base);
+    if (!("op" in input)) {
+      this.tensors.push(constantTensor(tensor, input.shape, input.data));
+      return tensor;
+    }
+    const taken = { has: (name: string) => this.names.has(name) || this.nodes.some((n) => n.name === name) };
+    const inner: Node = { ...this.node(input, uniqueName(taken, base)), outputs: [tensor] };
+    const [type] = inferNode(inner, (name) => this.tensor(name)?.type);
+    this.tensors.push({ name: tensor, type: type! });
+    this.nodes.push(inner);
+    return tensor;
   }
 }
 

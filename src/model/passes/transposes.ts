@@ -28,6 +28,7 @@ import {
   isIdentity,
   keepsOrder,
   permuteData,
+  regroup,
   relativePerm,
   type View,
 } from "./layout-view.js";
@@ -264,15 +265,20 @@ class Mover {
     if (!view || view.flat || isIdentity(view.perm)) return false;
     const held = this.builder.typeOf(view.tensor);
     if (keepsOrder(held.shape, view.perm, held.batchAxis)) return this.emit(node, [view.tensor], node.attrs, null);
-    const out = this.graph.tensors.get(node.outputs[0]!)!.type;
-    const flattens = out.shape.length === 2 && out.batchAxis === held.batchAxis && view.perm[0] === 0;
-    if (!flattens || held.shape[0] !== out.shape[0] || (held.batchAxis ?? 0) !== 0) return false;
+    const result = this.typeOf(node.outputs[0]!);
+    const regrouped = regroup(this.typeOf(input), result, view.perm);
+    if (regrouped) {
+      const shape = regrouped.axes.map((axis) => reshapeTarget(result)[axis]!);
+      return this.emit(node, [view.tensor], { shape }, regrouped.perm);
+    }
+    const flattens = result.shape.length === 2 && result.batchAxis === held.batchAxis && view.perm[0] === 0;
+    if (!flattens || held.shape[0] !== result.shape[0] || (held.batchAxis ?? 0) !== 0) return false;
     this.emit(node, [view.tensor], node.attrs, null);
     const [output] = node.outputs as [string];
     const flat = {
       inner: reshapeTarget(held),
       perm: view.perm,
-      target: reshapeTarget(out),
+      target: reshapeTarget(result),
       map: flatMap(held.shape, view.perm),
     };
     this.views.set(output, { ...this.views.get(output)!, flat });

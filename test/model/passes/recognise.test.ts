@@ -219,6 +219,19 @@ const FORMS: readonly [string, string, Attrs, Write][] = [
   ["layer_norm", "x * inv + (beta - mean * inv)", { axis: 2, epsilon: Math.fround(1e-3) }, (f) => moments(f, G, B)],
   ["layer_norm", "x * inv - mean * inv", { axis: 2, epsilon: Math.fround(1e-3) }, (f) => moments(f, null, null)],
   [
+    "layer_norm",
+    "rows reshaped in between",
+    { axis: 2, epsilon: Math.fround(1e-5) },
+    (f) => {
+      const rows = (x: string): string => f.f("reduce_mean", x, { axes: [2], keepDims: false });
+      const kept = (x: string): string => f.f("reshape", x, { shape: [-1, 3, 1] });
+      const mean = rows(f.x);
+      const d = f.sub(f.x, kept(mean));
+      const root = f.f("rsqrt", f.add(rows(f.mul(d, d)), 1e-5));
+      return f.add(f.mul(f.x, kept(root)), kept(f.sub(0, f.mul(root, mean))));
+    },
+  ],
+  [
     "group_norm",
     "instance normalisation",
     { groups: 4, epsilon: Math.fround(1e-5) },

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { GraphBuilder } from "../../../src/model/builder.js";
 import { equalGraphs } from "../../../src/model/equal.js";
-import { cancelTransposes, foldConstants } from "../../../src/model/passes/index.js";
+import { cancelTransposes, canonicalise, foldConstants } from "../../../src/model/passes/index.js";
 import { Random } from "../../../src/model/random.js";
 import type { Graph } from "../../../src/model/types.js";
 import { difference } from "../../support/difference.js";
@@ -82,7 +82,7 @@ function scrambled(seed: number): Graph {
     };
     const last = t.shape[rank - 1]!;
     const other = t.shape.map((_, k) => k).filter((k) => k !== inner && k !== t.batchAxis)[0];
-    switch (random.int(22)) {
+    switch (random.int(25)) {
       case 0:
       case 1:
       case 2:
@@ -193,6 +193,27 @@ function scrambled(seed: number): Graph {
           }
         }
         break;
+      case 21:
+        // An axis of extent 1 more, or one less.
+        if (rank < 5 && t.batchAxis !== null) {
+          const target = t.shape.map((d, k) => (k === t.batchAxis ? -1 : d));
+          if (inner !== undefined && t.shape[inner] === 1 && rank > 2) target.splice(inner, 1);
+          else target.splice(axis, 0, 1);
+          add("reshape", [x], { shape: target });
+        }
+        break;
+      case 22:
+      case 23: {
+        // Two axes joined, or one split.
+        const target = t.shape.map((d, k) => (k === t.batchAxis ? -1 : d));
+        const next = axis + 1;
+        if (axis === t.batchAxis || t.batchAxis === null) break;
+        if (next < rank && next !== t.batchAxis && rank > 2) target.splice(axis, 2, t.shape[axis]! * t.shape[next]!);
+        else if (t.shape[axis]! % 2 === 0 && rank < 5) target.splice(axis, 1, 2, t.shape[axis]! / 2);
+        else break;
+        add("reshape", [x], { shape: target });
+        break;
+      }
       default:
         if (t.batchAxis === 0 && rank > 1) {
           const k = t.shape.slice(1).reduce((p, q) => p * q, 1);
@@ -208,6 +229,8 @@ function scrambled(seed: number): Graph {
   return b.build();
 }
 
+const RUNS = Number(process.env.RUNS ?? 300);
+
 describe("graphs with transposes anywhere", () => {
   test("compute the same after the pass", async () => {
     await fc.assert(
@@ -216,7 +239,17 @@ describe("graphs with transposes anywhere", () => {
         const moved = cancelTransposes(graph);
         expect(await difference(moved, graph, randomInputs(graph, seed, 3))).toBeLessThan(2 ** -22);
       }),
-      { numRuns: 300 },
+      { numRuns: RUNS },
+    );
+  });
+
+  test("have a lean form that is its own lean form", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1_000_000 }), (seed) => {
+        const lean = canonicalise(scrambled(seed));
+        expect(canonicalise(lean)).toBe(lean);
+      }),
+      { numRuns: 100 },
     );
   });
 });
@@ -233,4 +266,39 @@ test("an inverse pair leaves nothing", () => {
   const back = b.node("transpose", [there], { perm: [0, 2, 3, 1] })[0]!;
   b.output(b.node("relu", [back])[0]!, "y");
   expect(cancelTransposes(b.build()).nodes.map((n) => n.op)).toEqual(["relu"]);
+});
+
+describe("what transposes pass", () => {
+  const build = (shape: readonly number[], write: (b: GraphBuilder, x: string) => string): Graph => {
+    const b = new GraphBuilder("g");
+    b.output(write(b, b.input("x", { dtype: "f32", shape: [1, ...shape], batchAxis: 0 })), "y");
+    return b.build();
+  };
+  const leaves = async (graph: Graph, ops: readonly string[]): Promise<void> => {
+    const moved = cancelTransposes(graph);
+    expect(moved.nodes.map((n) => n.op)).toEqual(ops);
+    expect(await difference(moved, graph, randomInputs(graph, 1, 2))).toBeLessThan(2 ** -22);
+  };
+  const node = (b: GraphBuilder, op: string, x: string, attrs: Record<string, unknown>): string =>
+    b.node(op, [x], attrs)[0]!;
+
+  test("a convolution over one axis, exported with an axis of extent 1 in between", async () => {
+    const graph = build([7, 4], (b, x) => {
+      const turned = node(b, "transpose", node(b, "relu", x, {}), { perm: [0, 2, 1] });
+      const image = node(b, "reshape", turned, { shape: [-1, 4, 7, 1] });
+      return node(b, "neg", node(b, "transpose", image, { perm: [0, 2, 3, 1] }), {});
+    });
+    await leaves(graph, ["relu", "reshape", "neg", "reshape"]);
+  });
+
+  test("the heads of an attention block, into the product that takes them transposed", async () => {
+    const graph = build([5, 12], (b, x) => {
+      const heads = (t: string): string =>
+        node(b, "transpose", node(b, "reshape", t, { shape: [-1, 5, 3, 4] }), { perm: [0, 2, 1, 3] });
+      const keys = node(b, "transpose", heads(node(b, "tanh", x, {})), { perm: [0, 1, 3, 2] });
+      return b.node("matmul", [heads(x), keys], { transposeA: false, transposeB: false })[0]!;
+    });
+    await leaves(graph, ["tanh", "reshape", "reshape", "transpose", "transpose", "matmul"]);
+    expect(cancelTransposes(graph).nodes.at(-1)!.attrs).toEqual({ transposeA: false, transposeB: true });
+  });
 });
