@@ -251,10 +251,11 @@ class Mover {
     let turned = false;
     const inputs = node.inputs.map((name, i) => {
       const view = this.views.get(name);
-      if (!view || view.flat || !swapsLast(view.perm)) return this.plain(name);
+      // Read the other way round where the held rows then stay whole: nothing to move, or rows only.
+      if (!view || view.flat || view.perm.at(-2) !== view.perm.length - 1) return this.plain(name);
       attrs[flags[i]!] = !attrs[flags[i]!];
       turned = true;
-      return view.tensor;
+      return this.present(view.tensor, composePerm(view.perm, swapLast(view.perm.length)));
     });
     return turned && this.emit(node, inputs, attrs, null);
   }
@@ -480,8 +481,7 @@ function withoutAxes(perm: readonly number[], gone: readonly number[]): number[]
   return perm.filter((p) => !gone.includes(p)).map((p) => left.indexOf(p));
 }
 
-/** Whether the last two axes change places and the others stay. */
-function swapsLast(perm: readonly number[]): boolean {
-  const n = perm.length;
-  return n > 1 && perm.every((p, k) => p === (k < n - 2 ? k : k === n - 1 ? n - 2 : n - 1));
+/** The last two axes change places. */
+function swapLast(rank: number): number[] {
+  return [...identityPerm(rank - 2), rank - 1, rank - 2];
 }
