@@ -9,7 +9,7 @@ import { conv2d, conv2dGradInput, conv2dGradWeight, dense, gradientHalo, matmul,
 import { depthwise, depthwiseGradInput, depthwiseGradWeight } from "./depthwise.js";
 import { activationGrad, binary, softmax, softmaxGrad, unary } from "./elementwise.js";
 import { crossEntropy, crossEntropyGrad, squaredError, squaredErrorGrad } from "./loss.js";
-import { concat, pad, reshape, slice, transpose } from "./move.js";
+import { concat, reshape, transpose } from "./move.js";
 import { batchNorm, batchNormGrad, batchNormTrain } from "./norm.js";
 import { pool, poolGrad } from "./pool.js";
 import { reduce, reduceMaxGrad, reduceMeanGrad } from "./reduce.js";
@@ -37,8 +37,6 @@ const own: Readonly<Record<string, Lowering>> = {
   sigmoid_grad: activationGrad,
   softmax,
   softmax_grad: softmaxGrad,
-  pad,
-  slice,
   concat,
   transpose,
   reshape,
@@ -61,7 +59,7 @@ const own: Readonly<Record<string, Lowering>> = {
 export const hostOps: readonly string[] = [...new Set([...Object.keys(own), ...calledOps])].filter(hasOp).sort();
 
 /** Operators that move words, whatever they stand for. */
-const MOVES = new Set(["transpose", "reshape", "slice", "concat"]);
+const MOVES = new Set(["transpose", "reshape", "concat"]);
 
 /**
  * How a step is lowered: by code of its own where there is some for f32, else by the calls that host and device share.
@@ -69,20 +67,8 @@ const MOVES = new Set(["transpose", "reshape", "slice", "concat"]);
  */
 export function loweringOf(step: Step, dtypes: readonly Dtype[]): Lowering | null {
   const special = own[step.op];
-  if (special && (MOVES.has(step.op) || dtypes.every((d) => d === "f32")) && !needsShared(step)) return special;
+  if (special && (MOVES.has(step.op) || dtypes.every((d) => d === "f32"))) return special;
   return callsOf(step.op) ? sharedCalls : null;
-}
-
-/** Forms of an operator that its own code does not know. */
-function needsShared({ op, attrs }: Step): boolean {
-  switch (op) {
-    case "slice":
-      return ((attrs.steps as number[] | undefined) ?? []).some((s) => s !== 1);
-    case "pad":
-      return (attrs.mode ?? "constant") !== "constant";
-    default:
-      return false;
-  }
 }
 
 /** Operators that copy an image's windows through scratch memory anyway, so that a border would be of no use. */

@@ -1,28 +1,8 @@
 /** Operators that only move values. */
 import { sizeOf } from "../../model/types.js";
-import { plainLayout, type View } from "../layout.js";
-import { clear, clearPadding, scratch, type Lowering } from "./context.js";
+import { plainLayout } from "../layout.js";
+import { clearPadding, type Lowering } from "./context.js";
 import { copyStrided } from "../../kernels/strided.js";
-
-export const pad: Lowering = (step, ctx) => {
-  const [x, y] = [ctx.view(step.inputs[0]!), ctx.view(step.outputs[0]!)];
-  const { before, value } = step.attrs as { before: number[]; value: number };
-  if (value === 0) {
-    clear(ctx, y);
-  } else {
-    clearPadding(ctx, y);
-    const fill = scratch(ctx, plainLayout([1]));
-    ctx.call("fill_value", fill.address, 1, value);
-    copyStrided(ctx.call, { address: fill.address, strides: y.shape.map(() => 0) }, y, y.shape);
-  }
-  copyStrided(ctx.call, x, { address: offsetBy(y, before), strides: y.strides }, x.shape);
-};
-
-export const slice: Lowering = (step, ctx) => {
-  const [x, y] = [ctx.view(step.inputs[0]!), ctx.view(step.outputs[0]!)];
-  clearPadding(ctx, y);
-  copyStrided(ctx.call, { address: offsetBy(x, step.attrs.begin as number[]), strides: x.strides }, y, y.shape);
-};
 
 export const concat: Lowering = (step, ctx) => {
   const y = ctx.view(step.outputs[0]!);
@@ -51,7 +31,3 @@ export const reshape: Lowering = (step, ctx) => {
   clearPadding(ctx, y);
   copyStrided(ctx.call, { address: flat, strides: plainLayout(y.shape).strides }, y, y.shape);
 };
-
-function offsetBy(view: View, index: readonly number[]): number {
-  return index.reduce((address, i, axis) => address + i * view.strides[axis]!, view.address);
-}
