@@ -1,5 +1,6 @@
 /** The network operators in every emitted variant: within the bounds that their tolerances derive. */
 import { expect, test } from "vitest";
+import { moduleSource, planEmission } from "../../src/emit/index.js";
 import { evaluateGraph } from "../../src/host/reference.js";
 import { bounds, graphOf, graphWithConstants, operandsOf, toRecord } from "../host/support.js";
 import { networkCases } from "../support/op-cases/network.js";
@@ -42,4 +43,15 @@ const withWeights = networkCases.filter((c) => c.inputs.slice(1).some((t) => t.b
 test.each(withWeights)("$op, $title, with fixed weights", async (c) => {
   const constants = c.inputs.flatMap((t, i) => (i > 0 && t.batchAxis === null ? [i] : []));
   expect(await worstShare(c, constants)).toBeLessThanOrEqual(1);
+});
+
+test("the text of a recurrent layer does not grow with its sequence", () => {
+  const lengthOf = (steps: number): number => {
+    const c = networkCases.find(({ op, title }) => op === "lstm" && title === "forward")!;
+    const [x, ...weights] = c.inputs;
+    const longer = { ...c, inputs: [{ ...x!, shape: [steps, ...x!.shape.slice(1)] }, ...weights] };
+    return moduleSource(planEmission(graphWithConstants(longer, 1, [1, 2, 3])), "simd").length;
+  };
+  // Addresses and counts have more digits.
+  expect(lengthOf(4000) - lengthOf(4)).toBeLessThan(200);
 });
