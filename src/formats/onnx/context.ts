@@ -348,6 +348,16 @@ export class OnnxContext {
     this.bind(output, { from: { tensor, perm: move, node }, dtype });
   }
 
+  /** The tensor whose last two axes change places in this value, where it has not been made yet; null otherwise. */
+  swapped(name: string): string | null {
+    const value = this.values.get(name);
+    if (!value?.from || value.file !== undefined) return null;
+    const { tensor, perm } = value.from;
+    const rank = perm.length;
+    const swaps = perm.every((p, i) => p === (i < rank - 2 ? i : 2 * rank - 3 - i));
+    return rank >= 2 && swaps ? tensor : null;
+  }
+
   /** What one sample sees of a constant that depends on the batch; null for the others. Throws where that is not all. */
   private sliceOf(name: string, constant: Constant): BatchSlice | null {
     if (!constant.alt) return null;

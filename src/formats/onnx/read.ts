@@ -86,6 +86,8 @@ interface Source {
   readonly load: LoadSibling | undefined;
   readonly onProgress: ((fraction: number) => void) | undefined;
   readonly constantNames: ReadonlySet<string>;
+  /** Constants that nodes give. */
+  readonly folded: ReadonlySet<string>;
   readonly soleReader: ReadonlyMap<string, NodeProto | null>;
 }
 
@@ -117,14 +119,17 @@ function checkOutputs({ outputs }: OnnxGraph, file: string): void {
 }
 
 /** Which values are constants once folded, and which are read by one node alone. */
-function analyse(graph: OnnxGraph, ours: boolean): Pick<Source, "constantNames" | "soleReader"> {
+function analyse(graph: OnnxGraph, ours: boolean): Pick<Source, "constantNames" | "folded" | "soleReader"> {
   const constantNames = new Set(graph.initializers.map((t) => t.proto.name));
+  const folded = new Set<string>();
   const soleReader = new Map<string, NodeProto | null>(graph.outputs.map((o) => [o.name, null]));
   for (const node of graph.nodes) {
-    if (isFolded(node, constantNames, ours)) node.output.forEach((name) => name !== "" && constantNames.add(name));
+    if (isFolded(node, { all: constantNames, folded }, ours)) {
+      for (const name of node.output) if (name !== "") constantNames.add(name) && folded.add(name);
+    }
     for (const name of usedBy(node)) soleReader.set(name, soleReader.has(name) ? null : node);
   }
-  return { constantNames, soleReader };
+  return { constantNames, folded, soleReader };
 }
 
 /** Names that a node reads, those inside its branches included. */
@@ -143,16 +148,19 @@ function hasFolder(node: NodeProto): boolean {
   return inDefaultDomain(node) && node.output.length === 1 && Object.hasOwn(folders, node.opType);
 }
 
-/** Our own files keep arithmetic on constants as it was written. */
-function isFolded(node: NodeProto, constants: ReadonlySet<string>, ours: boolean): boolean {
+/** In our own files nodes on constants stay as they were written; only shapes of computed tensors are folded. */
+function isFolded(node: NodeProto, constants: Constants, ours: boolean): boolean {
   if (hasFolder(node) && SHAPE_FOLDERS.has(node.opType)) return true;
   if (!hasFolder(node) && (ours || !converterOf(node.domain, node.opType) || node.input.length === 0)) return false;
-  if (ours && KEPT_IN_OURS.has(node.opType)) return false;
-  return node.input.every((name) => name === "" || constants.has(name));
+  if (ours && node.opType !== "Constant" && !node.input.some((name) => constants.folded.has(name))) return false;
+  return node.input.every((name) => name === "" || constants.all.has(name));
 }
 
-/** Operators of the IR that our writer may have written on constants. */
-const KEPT_IN_OURS: ReadonlySet<string> = new Set(["Cast", "DequantizeLinear"]);
+/** Names of values that are known at read, and those among them that nodes give. */
+interface Constants {
+  readonly all: { has(name: string): boolean };
+  readonly folded: { has(name: string): boolean };
+}
 
 function refuseUnsupported(source: Source): void {
   const context = makeContext(source, new GraphBuilder("unused"), 1);
@@ -160,7 +168,7 @@ function refuseUnsupported(source: Source): void {
   const refusals = new Refusals(source.file);
   for (const node of source.graph.nodes) {
     const op = new OnnxOp(context, node);
-    if (hasFolder(node) && isFolded(node, context.constantNames, source.ours)) {
+    if (hasFolder(node) && isFolded(node, { all: context.constantNames, folded: source.folded }, source.ours)) {
       // Values that need no shapes can be told already, so that converters see them.
       if (node.opType === "Constant") context.constants.set(op.output, folders.Constant!(op));
       continue;
@@ -215,7 +223,7 @@ function build(source: Source, traced: boolean): Graph {
     if (type.batchAxis !== null) context.batchSource ??= tensor;
   }
   graph.nodes.forEach((node, i) => {
-    readNode(context, node);
+    readNode(context, node, source.folded);
     onProgress?.((i + 1) / graph.nodes.length);
   });
   const ports = new Names();
@@ -228,13 +236,12 @@ function outputTensor(context: OnnxContext, name: string): string {
   return context.inFileType(name);
 }
 
-function readNode(context: OnnxContext, node: NodeProto): void {
+function readNode(context: OnnxContext, node: NodeProto, known: ReadonlySet<string>): void {
   if (context.done.has(node)) return;
   const op = new OnnxOp(context, node);
   const { ours } = context;
-  const known = new Set(node.input.filter((n) => context.constants.has(n)));
-  if (isFolded(node, known, ours)) return fold(op);
-  if (inDefaultDomain(node) && node.opType === "If") return readBranch(op);
+  if (isFolded(node, { all: context.constants, folded: known }, ours)) return fold(op);
+  if (inDefaultDomain(node) && node.opType === "If") return readBranch(op, known);
   const converter = converterOf(node.domain, node.opType);
   if (!converter) throw op.unsupported("there is no such operator here");
   if (keepsScale(op)) return readQuantised(op);
@@ -269,7 +276,7 @@ function sameConstant(a: Constant, b: Constant): boolean {
 }
 
 /** A branch whose condition is known is read in place of the node. */
-function readBranch(op: OnnxOp): void {
+function readBranch(op: OnnxOp, known: ReadonlySet<string>): void {
   const { context, node } = op;
   const condition = op.constant(0);
   if (!condition || condition.alt) {
@@ -283,7 +290,7 @@ function readBranch(op: OnnxOp): void {
   for (const t of branch.initializer) {
     context.constants.set(t.name, decodeTensor(t, `${context.file}: constant "${t.name}"`, context.load));
   }
-  for (const inner of branch.node) readNode(context, inner);
+  for (const inner of branch.node) readNode(context, inner, known);
   node.output.forEach((name, i) => {
     const result = branch.output[i]?.name;
     if (result === undefined) throw op.malformed(`has ${branch.output.length} results, not ${node.output.length}`);

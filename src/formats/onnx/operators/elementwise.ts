@@ -57,9 +57,9 @@ export const Softsign = unary("softsign");
 export const Tanh = unary("tanh");
 export const Elu = unary("elu", (op) => ({ alpha: op.float("alpha", 1) }));
 export const Selu = unary("selu", (op) => ({
-  // The constants that the operator's own paper derives, to the digits that ONNX states.
-  alpha: op.float("alpha", 1.67326319217681884765625),
-  gamma: op.float("gamma", 1.05070102214813232421875),
+  // The constants that the operator's own paper derives, to the digits of a 32-bit float.
+  alpha: op.float("alpha", 1.6732632),
+  gamma: op.float("gamma", 1.050701),
 }));
 export const LeakyRelu = unary("leaky_relu", (op) => ({ alpha: op.float("alpha", 0.01) }));
 export const HardSigmoid = unary("hard_sigmoid", (op) => ({
@@ -311,7 +311,7 @@ export const Clip: Converter = {
     if (computed) return clipByOperands(op);
     const bound = (name: string, i: number): number | null => {
       const given = op.opset < 11 ? (op.hasAttribute(name) ? op.float(name, 0) : null) : op.scalarOf(i);
-      return given === null || Math.abs(given) >= UNBOUNDED ? null : given;
+      return given === null || (Math.abs(given) >= UNBOUNDED && !op.context.ours) ? null : given;
     };
     const [min, max] = [bound("min", 1), bound("max", 2)];
     if (min === null && max === null) return op.alias();

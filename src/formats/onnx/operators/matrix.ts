@@ -71,7 +71,9 @@ export const MatMul: Converter = {
     }
     const [a, b] = [op.type(0).shape, shape];
     if (a.length >= 2 && b.length >= 2) {
-      return op.emit("matmul", [op.input(0), op.input(1)], { transposeA: false, transposeB: false });
+      const turned = [0, 1].map((i) => op.context.swapped(op.inputName(i)));
+      const operands = turned.map((t, i) => t ?? op.input(i));
+      return op.emit("matmul", operands, { transposeA: turned[0] !== null, transposeB: turned[1] !== null });
     }
     op.give(matmul(op, op.input(0), op.input(1)));
   },
