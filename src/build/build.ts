@@ -58,7 +58,7 @@ async function readInputs(options: BuildOptions, meter: ProgressMeter): Promise<
     resolveOptions({ ...options.pruning, seed: options.seed ?? 0, profile: device, channelMultiple: 1 });
   }
   meter.begin("reading the model", 0.005);
-  const source = await readModel(options.model);
+  const source = await readModel(options.model, options.read);
   const { bytes, sha256 } = await fileFacts(options.model);
   if (options.prune !== false && options.data === undefined) {
     throw new IdapError(

@@ -1,6 +1,7 @@
 import type { PruneOptions } from "../pruner/options.js";
 import type { LedgerEntry } from "../pruner/ledger.js";
 import type { DataSet, LoadOptions } from "../data/index.js";
+import type { ReadOptions } from "../formats/index.js";
 
 /** How far a build has come. */
 export interface BuildProgress {
@@ -18,6 +19,8 @@ export interface BuildProgress {
 export interface BuildOptions {
   /** A model file that `readModel` understands. */
   readonly model: string;
+  /** What the file leaves open: the batch, shapes of inputs. */
+  readonly read?: ReadOptions;
   /** The folder of the package. */
   readonly out: string;
   /** Default `wasm`. */

@@ -1,5 +1,54 @@
 import { parseNormalisation, type LoadOptions } from "../data/index.js";
+import type { ReadOptions } from "../formats/index.js";
+import { IdapError } from "../model/errors.js";
 import type { OptionSpec } from "./spec.js";
+
+/** What a model file may be; the argument of the commands that read one. */
+export const MODEL_ARGUMENT = {
+  name: "model",
+  summary: "a model file (.onnx, .tflite, .h5, .keras, or a TF.js model.json)",
+} as const;
+
+/** Options that fix what a model file leaves open; shared by the commands that read one. */
+export const MODEL_OPTIONS = [
+  {
+    name: "batch",
+    kind: "integer",
+    value: "n",
+    min: 1,
+    default: 1,
+    summary: "The batch size that the file fixes, where it fixes one other than 1",
+  },
+  {
+    name: "shape",
+    kind: "strings",
+    value: "name=1,3,224,224",
+    summary: "Shape of an input whose extents the file leaves open, in the file's own order of axes",
+    defaultText: "the file's",
+  },
+] as const satisfies readonly OptionSpec[];
+
+/** Options of `readModel` from those of the command line. */
+export function readOptions(values: { readonly batch: number; readonly shape: readonly string[] }): ReadOptions {
+  const shapes: Record<string, readonly number[]> = {};
+  for (const text of values.shape) {
+    // Names may hold an equals sign themselves, extents do not.
+    const at = text.lastIndexOf("=");
+    const extents = text.slice(at + 1).split(/[,x]/);
+    if (at <= 0 || !extents.every((e) => /^\s*[1-9]\d*\s*$/.test(e))) {
+      throw new IdapError(
+        "E_OPTION",
+        `--shape needs an input's name and its extents, such as name=1,3,224,224, got ${text}`,
+      );
+    }
+    const name = text.slice(0, at);
+    if (Object.hasOwn(shapes, name)) {
+      throw new IdapError("E_OPTION", `--shape is given twice for the input ${name}`, "Give it once.");
+    }
+    shapes[name] = extents.map(Number);
+  }
+  return { batch: values.batch, ...(values.shape.length > 0 && { shapes }) };
+}
 
 /** Options that say what data is read and how; shared by the commands that take `--data`. */
 export const DATA_OPTIONS = [

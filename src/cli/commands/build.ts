@@ -3,7 +3,15 @@ import { IdapError } from "../../model/errors.js";
 import { PRUNE_DEFAULTS } from "../../pruner/defaults.js";
 import { describeEntry } from "../../pruner/ledger.js";
 import { defineCommand, EXIT } from "../command.js";
-import { DATA_OPTIONS, loadOptions, SEED_OPTION, THREADS_OPTION } from "../options.js";
+import {
+  DATA_OPTIONS,
+  loadOptions,
+  MODEL_ARGUMENT,
+  MODEL_OPTIONS,
+  readOptions,
+  SEED_OPTION,
+  THREADS_OPTION,
+} from "../options.js";
 import { renderBuild } from "../render-build.js";
 import type { Values } from "../spec.js";
 
@@ -15,6 +23,7 @@ const OPTIONS = [
     default: "wasm",
     summary: "What to emit for: a name in targets",
   },
+  ...MODEL_OPTIONS,
   ...DATA_OPTIONS,
   {
     name: "device",
@@ -115,7 +124,7 @@ export const build = defineCommand(
     summary: "Prune a model within an accuracy budget and emit it as a WebAssembly package",
     about:
       "Reads a model, removes channels (stage 1) and whole layers or branches (stage 2) with recovery training as long as the accuracy on a validation split stays within the budget, emits the result as an importable package, checks its numbers against the host, and times it against the dense model. A build that does not get faster or does not stay within the budget is refused with the reason and exit code 2.",
-    args: [{ name: "model", summary: "a model file (.onnx, .tflite, or a TF.js model.json)" }],
+    args: [MODEL_ARGUMENT],
     options: OPTIONS,
     examples: [
       "idap build resnet8.tflite --data cifar10 --max-drop 1.5 --out out/resnet8",
@@ -146,6 +155,7 @@ export function buildOptions(model: string, values: Values<typeof OPTIONS>): Bui
   const { seed, ...load } = loadOptions(values);
   return {
     model,
+    read: readOptions(values),
     out: values.out,
     target: values.target,
     ...(device.name !== undefined && { device: device.name }),

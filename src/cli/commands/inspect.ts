@@ -1,20 +1,18 @@
-import { graphCost } from "../../analyzer/cost.js";
-import { predictLatency } from "../../analyzer/latency.js";
 import { loadDevice } from "../../build/targets.js";
 import { readModel } from "../../formats/index.js";
-import { analyzeCoupling, type Group } from "../../model/coupling.js";
-import type { DeviceProfile } from "../../model/device-profile.js";
-import type { Graph, Port, TensorType } from "../../model/types.js";
+import { analyzeCoupling } from "../../model/coupling.js";
 import { defineCommand } from "../command.js";
+import { describeModel, type ModelDescription } from "../describe-model.js";
+import { MODEL_ARGUMENT, MODEL_OPTIONS, readOptions } from "../options.js";
 import { bytes, count, short, table } from "../table.js";
 
 export const inspect = defineCommand(
   {
     name: "inspect",
-    summary: "Show the operators, shapes, cost and coupled axes of a model",
+    summary: "Show the operators, shapes, cost and coupled axes of a model, and what becomes of it",
     about:
-      "Reads a model (ONNX, TFLite, TF.js layers) and shows each operator with its output shape, multiply-accumulates (MACs), parameters and predicted time on a device. A model with operators that idap cannot read is refused with all of them listed.",
-    args: [{ name: "model", summary: "a model file (.onnx, .tflite, or a TF.js model.json)" }],
+      "Reads a model (ONNX, TFLite, TF.js, Keras) and shows which operators it has and where they run, what emission folds, and each node with its output shape, multiply-accumulates (MACs), parameters and predicted time on a device. Shapes are those of the inner layout, with the channels last; inputs and outputs are as the file has them. A model with operators that idap cannot read is refused with all of them listed.",
+    args: [MODEL_ARGUMENT],
     options: [
       {
         name: "device",
@@ -23,83 +21,50 @@ export const inspect = defineCommand(
         default: "node-generic",
         summary: "Device profile for the predicted time: a name in targets/devices or the path of a profile",
       },
-      {
-        name: "batch",
-        kind: "integer",
-        value: "n",
-        min: 1,
-        default: 1,
-        summary: "The batch size that the file fixes, where it fixes one other than 1",
-      },
+      ...MODEL_OPTIONS,
       {
         name: "groups",
         kind: "flag",
         summary: "Show which axes form one set of channels, how many of them may be cut, and what forbids the others",
       },
     ],
-    examples: ["idap inspect model.tflite", "idap inspect model.onnx --groups", "idap inspect model.json --json"],
+    examples: [
+      "idap inspect model.tflite",
+      "idap inspect model.onnx --groups",
+      "idap inspect detector.onnx --shape image=1,3,320,320",
+      "idap inspect model.json --json",
+    ],
   },
   async ({ args, values }) => {
     const device = loadDevice(values.device);
-    const graph = await readModel(args[0]!, { batch: values.batch });
+    const graph = await readModel(args[0]!, readOptions(values));
     const groups = values.groups ? analyzeCoupling(graph).groups : null;
-    const summary = summarise(graph, groups, device);
-    return { json: summary, text: render(summary) };
+    const description = describeModel(graph, groups, device);
+    return { json: description, text: render(description) };
   },
 );
 
-const typeText = (t: TensorType): string => {
-  const dims = t.shape.map((d, i) => (i === t.batchAxis ? (d === 1 ? "n" : `${d}n`) : String(d)));
-  return `${t.dtype} [${dims.join(", ")}]`;
-};
-
-function summarise(graph: Graph, groups: readonly Group[] | null, device: DeviceProfile) {
-  const cost = graphCost(graph);
-  const latency = predictLatency(graph, device);
-  const port = (p: Port): { name: string; type: string } => ({
-    name: p.name,
-    type: typeText(graph.tensors.get(p.tensor)!.type),
-  });
-  return {
-    name: graph.name,
-    inputs: graph.inputs.map(port),
-    outputs: graph.outputs.map(port),
-    macs: cost.macs,
-    params: cost.params,
-    weightBytes: cost.weightBytes,
-    latency: { device: latency.device, predictedMs: latency.ms },
-    nodes: graph.nodes.map((node, i) => ({
-      name: node.name,
-      op: node.op,
-      output: typeText(graph.tensors.get(node.outputs[0]!)!.type),
-      macs: cost.nodes[i]!.macs,
-      params: cost.nodes[i]!.params,
-      predictedMs: latency.nodes[i]!.ms,
-    })),
-    ...(groups !== null && { groups: groups.map(describeGroup) }),
-  };
-}
-
-function describeGroup(group: Group) {
-  const frozen = new Map<string, number>();
-  for (const atom of group.atoms) if (atom.frozen !== null) frozen.set(atom.frozen, (frozen.get(atom.frozen) ?? 0) + 1);
-  return {
-    id: group.id,
-    channels: group.atoms.length,
-    cuttable: group.atoms.filter((a) => a.frozen === null).length,
-    frozenBecause: [...frozen.keys()],
-    axes: group.axes.map((a) => `${a.tensor}.${a.axis}`),
-  };
-}
-
-function render(s: ReturnType<typeof summarise>): string {
-  const ports = (list: readonly { name: string; type: string }[]): string =>
-    list.map((p) => `${p.name} ${p.type}`).join(", ");
+function render(s: ModelDescription): string {
+  const ports = (list: ModelDescription["inputs"]): string => list.map((p) => `${p.name} ${p.type}`).join(", ");
   const parts = [
     `${s.name}: ${count(s.macs)} MACs, ${count(s.params)} parameters (${bytes(s.weightBytes)})`,
     `predicted ${s.latency.predictedMs.toFixed(3)} ms on ${s.latency.device}, batch 1`,
     `inputs   ${ports(s.inputs)}`,
     `outputs  ${ports(s.outputs)}`,
+    ...quantisationText(s.quantisation),
+    ...emissionText(s.emission),
+    "",
+    table(
+      ["operator", "nodes", "MACs", "parameters", "ms", "runs on"],
+      s.operators.map((o) => [
+        o.op,
+        count(o.count),
+        count(o.macs),
+        count(o.params),
+        o.predictedMs.toFixed(4),
+        [...(o.host ? ["host"] : []), ...(o.device ? ["device"] : [])].join(", "),
+      ]),
+    ),
     "",
     table(
       ["node", "operator", "output", "MACs", "parameters", "ms"],
@@ -118,6 +83,32 @@ function render(s: ReturnType<typeof summarise>): string {
       for (const why of g.frozenBecause) parts.push(`${short(g.id)} cannot be cut because ${why}`);
   }
   return parts.join("\n");
+}
+
+function quantisationText(q: ModelDescription["quantisation"]): string[] {
+  if (q === null) return [];
+  const channels = q.perChannel > 0 ? `, ${q.perChannel} of them with a scale for each channel` : "";
+  return [`scales   ${q.weights} weights and ${q.activations} activations of ${q.dtypes.join(", ")}${channels}`];
+}
+
+function emissionText(e: ModelDescription["emission"]): string[] {
+  if (!e.supported) return [`emission refused: ${e.reason}`, ...(e.hint === null ? [] : [`hint     ${e.hint}`])];
+  const parts = [
+    `${count(e.steps)} steps`,
+    some(e.fused, "node computed on the way", "nodes computed on the way"),
+    some(e.aliases, "reshape that moves nothing", "reshapes that move nothing"),
+    some(e.batchNorms.folded, "batch norm folded", "batch norms folded"),
+    some(e.batchNorms.multiplied, "batch norm as product and sum", "batch norms as product and sum"),
+    some(e.constantNodes, "constant node", "constant nodes"),
+    e.transposes.model > 0
+      ? `${e.transposes.emitted} of ${some(e.transposes.model, "transpose", "transposes")} left`
+      : "",
+  ];
+  return [`emission ${parts.filter((p) => p !== "").join(", ")}`];
+}
+
+function some(n: number, one: string, many: string): string {
+  return n === 0 ? "" : `${count(n)} ${n === 1 ? one : many}`;
 }
 
 /** The first axes of a group by their short names, and how many there are besides; `--json` has all. */
