@@ -118,6 +118,7 @@ const folds: OpCase[] = [
   make("reduce_min", "global", { axes: [1, 2], keepDims: false }, [x(3, 4, 2)], ["spread"]),
   make("reduce_min", "channels, kept", { axes: [2], keepDims: true }, [x(3, 5)], ["spread"]),
   make("reduce_prod", "channels", { axes: [2], keepDims: false }, [x(3, 4)]),
+  make("reduce_prod", "with zeros", { axes: [1, 3], keepDims: false }, [x(2, 5, 1)], ["relu"]),
   make("reduce_prod", "rows, kept", { axes: [1], keepDims: true }, [x(4, 3)]),
   ...["sum", "max", "min", "prod"].map((kind) =>
     make(`reduce_${kind}`, "integers", { axes: [1, 3], keepDims: kind === "max" }, [i32(x(2, 3, 3))]),
