@@ -1,6 +1,6 @@
 import { IdapError } from "../../model/errors.js";
 import { FlatFile, type FlatTable } from "./flat.js";
-import { F, OPERATORS, TENSOR_TYPES } from "./schema.js";
+import { DESCRIPTION, F, OPERATORS, TENSOR_TYPES } from "./schema.js";
 
 /** What the file says of a tensor, checked for form. */
 export interface FileTensor {
@@ -38,6 +38,8 @@ export interface FileOperator {
 export interface TfliteFile {
   readonly file: string;
   readonly size: number;
+  /** Written by us: every -1 of a target stands on the batch axis. */
+  readonly ours: boolean;
   readonly tensors: readonly FileTensor[];
   readonly operators: readonly FileOperator[];
   readonly inputs: readonly number[];
@@ -89,6 +91,7 @@ export function parseTflite(bytes: Uint8Array, file: string): TfliteFile {
   return {
     file,
     size: bytes.length,
+    ours: model.string(F.Model.description) === DESCRIPTION,
     tensors,
     operators,
     inputs: ports(F.SubGraph.inputs),

@@ -3,13 +3,13 @@
  * Facts from LiteRT's `schema.fbs` (Apache-2.0), https://github.com/google-ai-edge/LiteRT.
  */
 export const F = {
-  Model: { version: 0, operatorCodes: 1, subgraphs: 2, buffers: 4 },
-  OperatorCode: { deprecatedBuiltinCode: 0, customCode: 1, builtinCode: 3 },
-  SubGraph: { tensors: 0, inputs: 1, outputs: 2, operators: 3 },
+  Model: { version: 0, operatorCodes: 1, subgraphs: 2, description: 3, buffers: 4 },
+  OperatorCode: { deprecatedBuiltinCode: 0, customCode: 1, version: 2, builtinCode: 3 },
+  SubGraph: { tensors: 0, inputs: 1, outputs: 2, operators: 3, name: 4 },
   Tensor: { shape: 0, type: 1, buffer: 2, name: 3, quantization: 4, isVariable: 5, sparsity: 6, shapeSignature: 7 },
   Quantization: { scale: 2, zeroPoint: 3, axis: 6 },
   Buffer: { data: 0, offset: 1, size: 2 },
-  Operator: { opcodeIndex: 0, inputs: 1, outputs: 2, builtinOptions: 4 },
+  Operator: { opcodeIndex: 0, inputs: 1, outputs: 2, builtinOptionsType: 3, builtinOptions: 4 },
   Conv2D: { padding: 0, strideW: 1, strideH: 2, activation: 3, dilationW: 4, dilationH: 5 },
   DepthwiseConv2D: { padding: 0, strideW: 1, strideH: 2, multiplier: 3, activation: 4, dilationW: 5, dilationH: 6 },
   TransposeConv: { padding: 0, strideW: 1, strideH: 2, activation: 3 },
@@ -48,7 +48,40 @@ export const F = {
   Svdf: { rank: 0, activation: 1 },
 } as const;
 
+/** BuiltinOptions: the member of the union behind `builtinOptions`, of the operators that have fields. */
+export const UNIONS = {
+  Conv2D: 1,
+  DepthwiseConv2D: 2,
+  Pool2D: 5,
+  FullyConnected: 8,
+  Softmax: 9,
+  Concatenation: 10,
+  Add: 11,
+  ResizeBilinear: 15,
+  Mul: 21,
+  Gather: 23,
+  Reducer: 27,
+  Sub: 28,
+  Div: 29,
+  StridedSlice: 32,
+  Cast: 37,
+  ArgMax: 40,
+  TransposeConv: 49,
+  ArgMin: 57,
+  SequenceLstm: 71,
+  ResizeNearest: 74,
+  LeakyRelu: 75,
+  MirrorPad: 77,
+  BatchMatMul: 101,
+  Cumsum: 102,
+  Gelu: 116,
+} as const;
+
+/** What our writer puts into the description of a model. */
+export const DESCRIPTION = "idap";
+
 export const PADDING_SAME = 0;
+export const PADDING_VALID = 1;
 
 /** ActivationFunctionType, by number. */
 export const ACTIVATIONS = ["NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT"] as const;

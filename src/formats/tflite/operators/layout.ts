@@ -26,7 +26,7 @@ const RESHAPE: Converter = {
       );
     const { one, other } = op.target(1);
     const target = one.map((d, i) => (other && d !== other[i] ? -1 : d));
-    emitReshape(op, target, other !== null);
+    emitReshape(op, target, other !== null || op.context.source.ours);
   },
 };
 

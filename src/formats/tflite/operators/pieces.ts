@@ -85,10 +85,12 @@ interface Range {
   readonly begin: number;
   readonly size: number;
   readonly step: number;
+  /** The file says "to the end". */
+  readonly open?: boolean;
 }
 
 /** Emits a slice; the batch that is taken whole stays open. */
-function sliced(op: TfliteOp, x: string, ranges: readonly Range[]): string {
+function sliced(op: TfliteOp, x: string, ranges: readonly Range[], wanted = `${op.name}/slice`): string {
   const { shape, batchAxis } = op.type(x);
   const whole = (axis: number): boolean => {
     const { begin, size, step } = ranges[axis]!;
@@ -96,11 +98,12 @@ function sliced(op: TfliteOp, x: string, ranges: readonly Range[]): string {
   };
   if (shape.every((_, axis) => whole(axis))) return x;
   const steps = ranges.map((r) => r.step);
-  return op.emit("slice", [x], {
+  const attrs = {
     begin: ranges.map((r) => r.begin),
-    size: ranges.map((r, axis) => (axis === batchAxis && whole(axis) ? -1 : r.size)),
+    size: ranges.map((r, axis) => (r.open || (axis === batchAxis && whole(axis)) ? -1 : r.size)),
     ...(steps.some((s) => s !== 1) && { steps }),
-  });
+  };
+  return op.context.folding.node("slice", [x], attrs, wanted)[0]!;
 }
 
 /** Extent as the file has it, for its number of samples. */
@@ -131,9 +134,10 @@ const SLICE: Converter = {
     }
     const ranges = shape.map((_, axis) => {
       const rest = extentAt(op, x, axis) - begin[axis]!;
-      return { begin: begin[axis]!, size: size[axis] === -1 ? rest : size[axis]!, step: 1 };
+      const open = size[axis] === -1;
+      return { begin: begin[axis]!, size: open ? rest : size[axis]!, step: 1, open };
     });
-    op.bind(sliced(op, x, ranges));
+    op.bind(sliced(op, x, ranges, op.name));
   },
 };
 
@@ -198,7 +202,8 @@ const STRIDED_SLICE: Converter = {
       }
     });
     while (ranges.length < rank) wholeAxis();
-    op.bind(reshaped(op, sliced(op, x, ranges), kept));
+    const same = kept.length === rank && kept.every((axis, i) => axis === i);
+    op.bind(same ? sliced(op, x, ranges, op.name) : reshaped(op, sliced(op, x, ranges), kept));
   },
 };
 
@@ -208,7 +213,8 @@ function rangeOf(extent: number, begin: number | null, end: number | null, step:
   const at = (i: number): number => Math.min(Math.max(i < 0 ? i + extent : i, low), high);
   const from = begin === null ? (step > 0 ? low : high) : at(begin);
   const to = end === null ? (step > 0 ? high : low) : at(end);
-  return { begin: Math.max(from, 0), size: Math.max(Math.ceil((to - from) / step), 0), step };
+  const size = Math.max(Math.ceil((to - from) / step), 0);
+  return { begin: Math.max(from, 0), size, step, open: end === null && size > 0 };
 }
 
 /** `x` with the given axes of it, and new ones of extent 1. */

@@ -16,8 +16,7 @@ function resize(
       if (shape.length !== 4) throw new IdapError("E_RANK", `${op.where} needs an operand of rank 4, got [${shape}]`);
       const aligned = op.option((o) => o.bool(fields.alignCorners), false);
       const half = op.option((o) => o.bool(fields.halfPixel), false);
-      const scales = sizes.map((size, k) => size / shape[k + 1]!);
-      op.result("resize", [x], { sizes, scales, ...rule(aligned, half) });
+      op.result("resize", [x], { sizes, ...rule(aligned, half) });
     },
   };
 }

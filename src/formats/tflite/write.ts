@@ -1,0 +1,20 @@
+import { foldBatchNorm } from "../../model/passes/fold-batch-norm.js";
+import type { Graph } from "../../model/types.js";
+import { TfliteWriter } from "./write/context.js";
+import { direct } from "./write/direct.js";
+import { fileBytes } from "./write/file.js";
+import { legalise } from "./write/legalise.js";
+
+/**
+ * The graph as a float TFLite model. Ports keep their names, shapes and element types, with the batch left open; batch
+ * norms are folded, and operators that TFLite does not have are made up of others. The bytes depend on the graph alone.
+ * Reading them gives an equal graph where every operator has its counterpart.
+ *
+ * @throws IdapError E_UNSUPPORTED with all nodes that have no TFLite form
+ */
+export function tfliteBytes(graph: Graph): Uint8Array {
+  const legal = legalise(foldBatchNorm(graph));
+  const writer = new TfliteWriter(legal);
+  for (const node of legal.nodes) if (!writer.isFused(node)) direct[node.op]!.write(writer, node, node.attrs);
+  return fileBytes(writer.finish());
+}
