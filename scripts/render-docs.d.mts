@@ -13,14 +13,22 @@ export function renderErrors(errors: Readonly<Record<string, string>>): string;
 export interface OperatorRow {
   readonly name: string;
   readonly summary: string;
+  readonly host: boolean;
+  readonly device: boolean;
   readonly cuttable: boolean;
   readonly gradient: boolean;
-  readonly emitted: boolean;
+}
+export interface FormatTable {
+  readonly title: string;
+  /** Names in the format's own spelling. */
+  readonly read: readonly string[];
+  /** Operators of the IR; null where the format is not written. */
+  readonly written: readonly string[] | null;
 }
 export function renderOperators(
   operators: readonly OperatorRow[],
   internal: readonly string[],
-  readers: Readonly<Record<string, readonly string[]>>,
+  formats: readonly FormatTable[],
 ): string;
 /** The pages by file name, from modules of the library (its sources or its build). */
 export function renderAll(load: (module: string) => Promise<any>): Promise<Record<string, string>>;
