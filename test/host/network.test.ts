@@ -1,10 +1,12 @@
 /** What holds for transposed convolutions, products, normalisations, pools and recurrences, whatever their values. */
 import { describe, expect, test } from "vitest";
+import { differentiate } from "../../src/host/autodiff.js";
 import { createExecutor } from "../../src/host/executor.js";
 import { GraphBuilder } from "../../src/model/builder.js";
 import { Random } from "../../src/model/random.js";
 import { sizeOf, type Attrs, type TensorRecord, type TensorType, type TensorValue } from "../../src/model/types.js";
-import { floats } from "./support.js";
+import { Net, randomInputs } from "../support/networks.js";
+import { floats, relativeError } from "./support.js";
 
 const x = (...shape: number[]): TensorType => ({ dtype: "f32", shape: [1, ...shape], batchAxis: 0 });
 const w = (...shape: number[]): TensorType => ({ dtype: "f32", shape, batchAxis: null });
@@ -183,6 +185,54 @@ describe("pools", () => {
     const axis = [2 / 3, 1, 1 / 2]; // 2 of 3 taps inside, 3 of 3, 1 of the 2 that count
     expect([...floats(y)]).toEqual(axis.flatMap((a) => axis.map((b) => expect.closeTo(a * b, 6))));
   });
+});
+
+test("the host computes the gradients of networks of these operators as the reference does", async () => {
+  const net = new Net(new Random(8));
+  const image = net.input([4, 3, 5]);
+  const wide = net.op("conv_transpose2d", [image, net.weight([3, 3, 5, 4]), net.weight([4])], {
+    strides: [2, 2],
+    dilations: [1, 1],
+    pads: [0, 0, 1, 1],
+    outputPads: [0, 0],
+    groups: 1,
+  });
+  const normed = net.op("group_norm", [wide, net.weight([4]), net.weight([4])], { groups: 2, epsilon: 1e-3 });
+  const pooled = net.op("max_pool2d", [normed], {
+    kernel: [2, 2],
+    strides: [1, 1],
+    pads: [0, 0, 0, 0],
+    dilations: [2, 1],
+  });
+  const [, oh, ow] = net.shape(pooled) as [number, number, number];
+  const tokens = net.op("reshape", [pooled], { shape: [-1, oh * ow, 4] });
+  const layer = net.op("layer_norm", [tokens, net.weight([4])], { axis: 2, epsilon: 1e-3 });
+  const scores = net.op("matmul", [layer, tokens], { transposeA: false, transposeB: true });
+  const mixed = net.op("matmul", [net.op("softmax", [scores], { axis: 2 }), tokens], {
+    transposeA: false,
+    transposeB: false,
+  });
+  const sequence = net.op("slice", [net.op("transpose", [mixed], { perm: [1, 0, 2] })], {
+    begin: [0, 0, 0],
+    size: [3, -1, 4],
+  });
+  const attrs = { direction: "forward", clip: null, activations: ["sigmoid", "tanh"], linearBeforeReset: true };
+  const y = net.op("gru", [sequence, net.weight([1, 9, 4]), net.weight([1, 9, 3]), net.weight([1, 18])], attrs);
+  net.builder.output(net.op("mean_squared_error", [y, net.builder.input("target", net.builder.typeOf(y))]), "loss");
+  const graph = net.builder.build();
+  const parameters = [...graph.tensors.values()].filter((v) => v.data).map((v) => v.name);
+  const { graph: backward, gradients } = differentiate(graph, graph.outputs[0]!.tensor, [...parameters, "x"]);
+  const inputs = randomInputs(graph, 5, 3);
+  const names = [...gradients.values()];
+  const [got, exact] = await Promise.all(
+    (["wasm", "reference"] as const).map((id) => createExecutor(id, backward).observe(inputs, names)),
+  );
+  expect(gradients.size).toBe(parameters.length + 1);
+  for (const [name, gradient] of gradients) {
+    const [a, b] = [floats(got!.get(gradient)), floats(exact!.get(gradient))];
+    // A dozen layers of sums of at most 50 terms.
+    expect(relativeError(a, b), name).toBeLessThan(12 * 50 * ROUNDING);
+  }
 });
 
 describe("recurrences", () => {

@@ -8,6 +8,7 @@ import {
   recurrentTypes,
   walk,
 } from "./shared/recurrent.js";
+import { unrolledGradients } from "./shared/unroll.js";
 
 const attrs = z.strictObject({
   ...recurrentAttrs,
@@ -57,6 +58,22 @@ export const gru = defineOp<GruAttrs>({
       ];
     });
   },
+  vjp: (g) =>
+    unrolledGradients(g, {
+      gates: GATES,
+      functions: FUNCTIONS,
+      states: 1,
+      step({ tape, input, recurrent, f }, [hidden]) {
+        const add = (a: string, b: string): string => tape.emit("add", [a, b]);
+        const mul = (a: string, b: string): string => tape.emit("mul", [a, b]);
+        const gate = (k: number): string => f(0, add(input(k), recurrent(k, hidden!)));
+        const [update, reset] = [gate(0), gate(1)];
+        const past = g.attrs.linearBeforeReset ? mul(reset, recurrent(2, hidden!)) : recurrent(2, mul(reset, hidden!));
+        const next = f(1, add(input(2), past));
+        // (1 - z) n + z h as n + z (h - n).
+        return [add(next, mul(update, tape.emit("sub", [hidden!, next])))];
+      },
+    }),
   // The reset gate comes before a second product in the same step: its sum counts twice.
   tolerance: ([x, , r]) => ({ kind: "roundings", count: 2 * recurrentRoundings(x!, r!, 6) }),
 });

@@ -12,6 +12,7 @@ import {
   recurrentTypes,
   walk,
 } from "./shared/recurrent.js";
+import { unrolledGradients } from "./shared/unroll.js";
 
 const attrs = z.strictObject({
   ...recurrentAttrs,
@@ -91,6 +92,23 @@ export const lstm = defineOp<LstmAttrs>({
       },
     );
   },
+  vjp: (g) =>
+    unrolledGradients(g, {
+      ...LAYOUT,
+      step({ tape, input, recurrent, f, peephole }, [hidden, cell]) {
+        const add = (a: string, b: string): string => tape.emit("add", [a, b]);
+        const mul = (a: string, b: string): string => tape.emit("mul", [a, b]);
+        const gate = (k: number, seen: string | null): string => {
+          const z = add(input(k), recurrent(k, hidden!));
+          const p = seen === null ? null : peephole(k);
+          return f(k === 3 ? 1 : 0, p === null ? z : add(z, mul(p, seen!)));
+        };
+        const bound = g.attrs.cellClip ?? null;
+        let next = add(mul(gate(2, cell!), cell!), mul(gate(0, cell!), gate(3, null)));
+        if (bound !== null) next = tape.emit("clip", [next], { min: -bound, max: bound });
+        return [mul(gate(1, next), f(2, next, false)), next];
+      },
+    }),
   // Three products with the cell's state, three more to the next one.
   tolerance: ([x, , r]) => ({ kind: "roundings", count: recurrentRoundings(x!, r!, 12) }),
 });

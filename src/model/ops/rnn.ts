@@ -8,6 +8,7 @@ import {
   recurrentTypes,
   walk,
 } from "./shared/recurrent.js";
+import { unrolledGradients } from "./shared/unroll.js";
 
 const attrs = z.strictObject(recurrentAttrs);
 export type RnnAttrs = z.infer<typeof attrs>;
@@ -33,5 +34,12 @@ export const rnn = defineOp<RnnAttrs>({
     walk(inputs, a, shapes, 1, ({ f: [f], input, recurrent, clip }, [hidden]) => [
       hidden!.map((_, u) => f!(clip(input(u) + recurrent(u, hidden!)))),
     ]),
+  vjp: (g) =>
+    unrolledGradients(g, {
+      gates: 1,
+      functions: 1,
+      states: 1,
+      step: ({ tape, input, recurrent, f }, [hidden]) => [f(0, tape.emit("add", [input(0), recurrent(0, hidden!)]))],
+    }),
   tolerance: ([x, , r]) => ({ kind: "roundings", count: recurrentRoundings(x!, r!, 0) }),
 });
