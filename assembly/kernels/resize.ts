@@ -37,64 +37,76 @@ export function resize_taps(
   yImage: usize, yRow: usize, yPixel: usize, yc: usize,
 ): void {
   const step = <usize>taps << 2;
-  const bytes = <usize>c << 2, whole = xc == 4 && yc == 4 ? bytes & ~15 : 0;
+  const whole = xc == 4 && yc == 4 ? <usize>c & ~3 : 0, rest = <usize>c - whole;
   for (let b = 0; b < n; b++, x += xImage, y += yImage) {
     for (let i: usize = 0; i < <usize>oh; i++) {
       const r = rows + i * step, v = rowWeights + i * step;
       for (let j: usize = 0, q = y + i * yRow; j < <usize>ow; j++, q += yPixel) {
         const s = columns + j * step, w = columnWeights + j * step;
-        if (taps == 2) linear_vectors(x, q, r, v, s, w, whole, xRow, xPixel);
-        else tap_vectors(step, x, q, r, v, s, w, whole, xRow, xPixel);
-        for (let k = whole >> 2; k < <usize>c; k++) {
-          let sum: f32 = 0;
-          for (let t: usize = 0; t < step; t += 4) {
-            const line = x + <usize>load<i32>(r + t) * xRow + k * xc;
-            let part: f32 = 0;
-            for (let u: usize = 0; u < step; u += 4) {
-              part += load<f32>(w + u) * load<f32>(line + <usize>load<i32>(s + u) * xPixel);
-            }
-            sum += load<f32>(v + t) * part;
-          }
-          store<f32>(q + k * yc, sum);
-        }
+        if (taps == 2) linear_pixel(x, q, r, v, s, w, whole, rest, xRow, xPixel, xc, yc);
+        else tap_pixel(step, x, q, r, v, s, w, whole, rest, xRow, xPixel, xc, yc);
       }
     }
   }
 }
 
-/** The first `bytes` of one pixel `y`, a multiple of 16, from two rows (indices r, weights v) of two pixels (s, w). */
+/**
+ * One pixel `y` from two rows (indices r, weights v) of two pixels (s, w): `whole` contiguous channels, a multiple of
+ * four, then `rest` channels xc and yc bytes apart.
+ */
 // @ts-ignore: decorator
 @inline
-function linear_vectors(
-  x: usize, y: usize, r: usize, v: usize, s: usize, w: usize, bytes: usize, xRow: usize, xPixel: usize,
+function linear_pixel(
+  x: usize, y: usize, r: usize, v: usize, s: usize, w: usize, whole: usize, rest: usize,
+  xRow: usize, xPixel: usize, xc: usize, yc: usize,
 ): void {
   const upper = x + <usize>load<i32>(r) * xRow, lower = x + <usize>load<i32>(r, 4) * xRow;
   const left = <usize>load<i32>(s) * xPixel, right = <usize>load<i32>(s, 4) * xPixel;
-  const v0 = v128.load_splat<f32>(v), v1 = v128.load_splat<f32>(v, 4);
-  const w0 = v128.load_splat<f32>(w), w1 = v128.load_splat<f32>(w, 4);
-  for (let k: usize = 0; k < bytes; k += 16) {
-    const a = madd(w1, v128.load(upper + right + k), f32x4.mul(w0, v128.load(upper + left + k)));
-    const b = madd(w1, v128.load(lower + right + k), f32x4.mul(w0, v128.load(lower + left + k)));
-    v128.store(y + k, madd(v1, b, f32x4.mul(v0, a)));
+  const v0 = load<f32>(v), v1 = load<f32>(v, 4), w0 = load<f32>(w), w1 = load<f32>(w, 4);
+  let p: usize = 0;
+  if (whole) {
+    const t0 = f32x4.splat(v0), t1 = f32x4.splat(v1), u0 = f32x4.splat(w0), u1 = f32x4.splat(w1);
+    for (const end = whole << 2; p < end; p += 16) {
+      const a = madd(u1, v128.load(upper + right + p), f32x4.mul(u0, v128.load(upper + left + p)));
+      const b = madd(u1, v128.load(lower + right + p), f32x4.mul(u0, v128.load(lower + left + p)));
+      v128.store(y + p, madd(t1, b, f32x4.mul(t0, a)));
+    }
+  }
+  for (let q = y + p, k: usize = 0; k < rest; k++, p += xc, q += yc) {
+    const a = w0 * load<f32>(upper + left + p) + w1 * load<f32>(upper + right + p);
+    const b = w0 * load<f32>(lower + left + p) + w1 * load<f32>(lower + right + p);
+    store<f32>(q, v0 * a + v1 * b);
   }
 }
 
 /** The same for any number of taps, `step` bytes of each table. */
 // @ts-ignore: decorator
 @inline
-function tap_vectors(
-  step: usize, x: usize, y: usize, r: usize, v: usize, s: usize, w: usize, bytes: usize, xRow: usize, xPixel: usize,
+function tap_pixel(
+  step: usize, x: usize, y: usize, r: usize, v: usize, s: usize, w: usize, whole: usize, rest: usize,
+  xRow: usize, xPixel: usize, xc: usize, yc: usize,
 ): void {
-  for (let k: usize = 0; k < bytes; k += 16) {
+  let p: usize = 0;
+  for (const end = whole << 2; p < end; p += 16) {
     let sum = f32x4.splat(0);
     for (let t: usize = 0; t < step; t += 4) {
-      const line = x + <usize>load<i32>(r + t) * xRow + k;
+      const line = x + <usize>load<i32>(r + t) * xRow + p;
       let part = f32x4.splat(0);
       for (let u: usize = 0; u < step; u += 4) {
         part = madd(v128.load_splat<f32>(w + u), v128.load(line + <usize>load<i32>(s + u) * xPixel), part);
       }
       sum = madd(v128.load_splat<f32>(v + t), part, sum);
     }
-    v128.store(y + k, sum);
+    v128.store(y + p, sum);
+  }
+  for (let q = y + p, k: usize = 0; k < rest; k++, p += xc, q += yc) {
+    let sum: f32 = 0;
+    for (let t: usize = 0; t < step; t += 4) {
+      const line = x + <usize>load<i32>(r + t) * xRow + p;
+      let part: f32 = 0;
+      for (let u: usize = 0; u < step; u += 4) part += load<f32>(w + u) * load<f32>(line + <usize>load<i32>(s + u) * xPixel);
+      sum += load<f32>(v + t) * part;
+    }
+    store<f32>(q, sum);
   }
 }
