@@ -22,6 +22,7 @@ import {
   type Constant,
   type LoadSibling,
   type OnnxGraph,
+  type Recent,
 } from "./wire.js";
 
 export interface OnnxOptions {
@@ -125,7 +126,10 @@ function analyse(graph: OnnxGraph, ours: boolean): Pick<Source, "constantNames" 
   const soleReader = new Map<string, NodeProto | null>(graph.outputs.map((o) => [o.name, null]));
   for (const node of graph.nodes) {
     if (isFolded(node, { all: constantNames, folded }, ours)) {
-      for (const name of node.output) if (name !== "") constantNames.add(name) && folded.add(name);
+      for (const name of node.output.filter((n) => n !== "")) {
+        constantNames.add(name);
+        folded.add(name);
+      }
     }
     for (const name of usedBy(node)) soleReader.set(name, soleReader.has(name) ? null : node);
   }
@@ -202,9 +206,11 @@ function externalSize({ graph }: Source): number {
 }
 
 function addInitialisers(context: OnnxContext, { graph }: Source): void {
+  const { load } = context;
+  const recent: Recent = {};
   for (const t of graph.initializers) {
     const what = `${context.file}: constant "${t.proto.name}"`;
-    context.constants.set(t.proto.name, lazyTensor(t, what, context.load));
+    context.constants.set(t.proto.name, lazyTensor(t, what, { load, recent }));
   }
 }
 

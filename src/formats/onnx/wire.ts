@@ -299,11 +299,24 @@ export function dimsOf(dims: readonly bigint[], what: string): Shape {
   return checkShape(dims.map(Number), what);
 }
 
+/** The large tensor that was decoded last; the ones before it are dropped. */
+export interface Recent {
+  of?: Constant;
+  data?: TensorData;
+}
+
+/** Bytes up to which decoded values are kept. */
+const SMALL = 1 << 14;
+
 /**
- * A tensor as a constant whose values are decoded when they are asked for and dropped when nobody holds them any more:
- * a file of 100 MB must not be held twice.
+ * A tensor as a constant whose values are decoded when they are asked for, and soon dropped again where they are many: a
+ * file of 100 MB must not be held twice.
  */
-export function lazyTensor(stored: StoredTensor | TensorProto, what: string, load?: LoadSibling): Constant {
+export function lazyTensor(
+  stored: StoredTensor | TensorProto,
+  what: string,
+  { load, recent = {} }: { load?: LoadSibling | undefined; recent?: Recent } = {},
+): Constant {
   const tensor = "proto" in stored ? stored : storedFrom(stored);
   const { dataType, dims } = tensor.proto;
   const dtype = constantDtype(dataType, what);
@@ -313,24 +326,26 @@ export function lazyTensor(stored: StoredTensor | TensorProto, what: string, loa
   const external = tensor.proto.dataLocation === TensorProto_DataLocation.EXTERNAL;
   const raw = external || tensor.proto.rawData.length > 0;
   if (!external) checkLength(tensor, size, shape, what);
-  let kept: WeakRef<TensorData> | null = null;
-  return {
+  let small: TensorData | null = null;
+  const constant: Constant = {
     dtype,
     shape,
     get data(): TensorData {
-      const known = kept?.deref();
-      if (known) return known;
+      if (small) return small;
+      if (recent.of === constant) return recent.data!;
       const bytes = external ? externalBytes(tensor.proto, size, what, load) : tensor.proto.rawData;
       const data = raw ? decodeRaw(bytes, dataType, size) : decodeLists(tensor, dtype);
       if (data.length !== size) throw wrongLength(shape, size, data.length, what);
-      kept = new WeakRef(data);
+      if (data.byteLength <= SMALL) small = data;
+      else Object.assign(recent, { of: constant, data });
       return data;
     },
   };
+  return constant;
 }
 
 export function decodeTensor(stored: StoredTensor | TensorProto, what: string, load?: LoadSibling): Constant {
-  const { dtype, shape, data } = lazyTensor(stored, what, load);
+  const { dtype, shape, data } = lazyTensor(stored, what, { load });
   return { dtype, shape, data };
 }
 
