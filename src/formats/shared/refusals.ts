@@ -1,28 +1,47 @@
 import { IdapError } from "../../model/errors.js";
 
+const BRANCH = "fix the branch in the source network: a package runs the same steps for every input";
+const LOOP = "unroll the loop in the source network: a package runs the same steps for every input";
+const SELECTION = "leave the selection to the caller: end the model at the scores";
+const OPEN_SIZE =
+  "its result has as many rows as the values say: end the model before it, or mask instead of selecting";
+const RANDOM = "give what is random as an input, or take it out of the exported network";
+const TEXT = "turn text into numbers before the model";
+
 /** What to do about operators that are often met and not read; other operators get the general advice. */
 const ADVICE: Readonly<Record<string, string>> = {
-  tanh: "sigmoid is read: tanh(x) = 2 * sigmoid(2x) - 1",
-  elu: "relu or relu6 trains to the same accuracy in most small networks",
-  leakyrelu: "relu or relu6 trains to the same accuracy in most small networks",
-  prelu: "relu or relu6 trains to the same accuracy in most small networks",
-  hardswish: "relu6 is read: x * relu6(x + 3) / 6",
-  batchmatmul: "products of two computed tensors of rank above 2 are not read yet",
-  lstm: "recurrent layers are not read yet",
-  gru: "recurrent layers are not read yet",
-  resize: "resampling is not read yet; cut the model before it",
-  upsampling2d: "resampling is not read yet; cut the model before it",
-  resizebilinear: "resampling is not read yet; cut the model before it",
-  resizenearestneighbor: "resampling is not read yet; cut the model before it",
-  shape: "export with a fixed batch of 1, so that shapes become constants (for ONNX, onnxsim folds them too)",
-  gather: "export with a fixed batch of 1, so that shapes become constants",
-  argmax: "leave the arg max to the caller: end the model at the scores",
-  topk: "leave the selection to the caller: end the model at the scores",
-  nonmaxsuppression: "leave the selection to the caller: end the model at the scores",
-  quantizelinear: "give the float model; quantised ones are not read yet",
-  dequantizelinear: "give the float model; quantised ones are not read yet",
-  custom: "custom operators have no public meaning; export without them",
+  if: BRANCH,
+  statelessif: BRANCH,
+  switch: BRANCH,
+  merge: BRANCH,
+  loop: LOOP,
+  scan: LOOP,
+  while: LOOP,
+  statelesswhile: LOOP,
+  enter: LOOP,
+  exit: LOOP,
+  nextiteration: LOOP,
+  loopcond: LOOP,
+  nonmaxsuppression: SELECTION,
+  tflitedetectionpostprocess: SELECTION,
+  compress: OPEN_SIZE,
+  nonzero: OPEN_SIZE,
+  unique: OPEN_SIZE,
+  where: OPEN_SIZE,
+  randomnormal: RANDOM,
+  randomuniform: RANDOM,
+  multinomial: RANDOM,
+  stringnormalizer: TEXT,
+  tfidfvectorizer: TEXT,
+  hashtable: TEXT,
+  fft: "compute the spectrum before the model; products with constant matrices are read too",
+  rfft2d: "compute the spectrum before the model; products with constant matrices are read too",
+  stft: "compute the spectrum before the model; products with constant matrices are read too",
+  conv3d: "convolve depth by depth in two dimensions, or make depth part of the batch or the channels",
+  convlstm2d: "export its cell with convolutions and gates of their own, step by step",
 };
+
+const CUSTOM = "custom operators have no public meaning; export without them";
 
 /** Nodes that are named for each operator before the rest is only counted. */
 const MOST_NODES = 8;
@@ -58,9 +77,7 @@ export class Refusals {
     const parts = [...groups.values()].map(
       ({ operator, reason, nodes }) => `${operator}${reason ? ` with ${reason}` : ""} (${shown(nodes)})`,
     );
-    const advice = [
-      ...new Set([...groups.values()].map((g) => ADVICE[keyOf(g.operator)]).filter((a) => a !== undefined)),
-    ];
+    const advice = [...new Set([...groups.values()].map((g) => adviceOn(g.operator)).filter((a) => a !== undefined))];
     throw new IdapError(
       "E_UNSUPPORTED",
       `${this.file} uses ${parts.length === 1 ? "an operator" : `${parts.length} operators`} that cannot be read: ${parts.join("; ")}`,
@@ -74,11 +91,16 @@ function shown(nodes: readonly string[]): string {
   return nodes.slice(0, MOST_NODES).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }
 
-/** One key for the spellings of the formats: RESIZE_BILINEAR, ResizeBilinear, UNIDIRECTIONAL_SEQUENCE_LSTM. */
+/** Custom operators are `CUSTOM name` in TFLite and `domain.name` in ONNX. */
+function adviceOn(operator: string): string | undefined {
+  return ADVICE[keyOf(operator)] ?? (/^CUSTOM |\./.test(operator) ? CUSTOM : undefined);
+}
+
+/** One key for the spellings of the formats: NON_MAX_SUPPRESSION_V4, NonMaxSuppression, NonMaxSuppressionV3. */
 function keyOf(operator: string): string {
   return operator
     .toLowerCase()
     .replaceAll("_", "")
-    .replace(/^(uni|bi)directionalsequence/, "")
-    .replace(/v\d$/, "");
+    .replace(/v\d$/, "")
+    .replace(/^custom /, "");
 }

@@ -147,3 +147,19 @@ test("refusals are one error, grouped by operator and reason, with at most eight
     }),
   );
 });
+
+test.each([
+  ["NonMaxSuppression", /leave the selection to the caller/i],
+  ["NON_MAX_SUPPRESSION_V4", /leave the selection to the caller/i],
+  ["CUSTOM TFLite_Detection_PostProcess", /leave the selection to the caller/i],
+  ["CUSTOM SignalStacker", /custom operators have no public meaning/i],
+  ["com.example.Warp", /custom operators have no public meaning/i],
+  ["While", /unroll the loop/i],
+  ["StatelessIf", /fix the branch/i],
+])("%s is refused with what to do instead", (operator, advice) => {
+  const refusals = new Refusals("net");
+  refusals.add(operator, "n");
+  expect(() => refusals.throwIfAny()).toThrowError(
+    expect.objectContaining({ hint: expect.stringMatching(advice) as string }),
+  );
+});
