@@ -3,6 +3,7 @@ import { IdapError } from "../../model/errors.js";
 import { removeDeadNodes } from "../../model/passes/dead-nodes.js";
 import type { Graph, TensorType } from "../../model/types.js";
 import { withTracedBatch } from "../shared/batch.js";
+import { checkShape } from "../shared/check.js";
 import { Names } from "../shared/names.js";
 import { Refusals } from "../shared/refusals.js";
 import { fileType, quantOf } from "./constants.js";
@@ -23,12 +24,13 @@ export function isTflite(bytes: Uint8Array): boolean {
  * @param name name of the graph
  * @param file name for messages
  * @param batch extent of axis 0 of the inputs that stands for the batch (1 unless the file was exported otherwise)
+ * @param shapes of inputs whose extents the file leaves open, by name
  */
-export function readTflite(bytes: Uint8Array, name: string, file: string, batch = 1): Graph {
+export function readTflite(bytes: Uint8Array, name: string, file: string, batch = 1, shapes: Shapes = {}): Graph {
   const source = parseTflite(bytes, file);
   const known = staticTensors(source);
   refuseUnsupported(source, known);
-  return withTracedBatch((traced) => removeDeadNodes(build(source, known, { name, batch, traced })));
+  return withTracedBatch((traced) => removeDeadNodes(build(source, known, { name, batch, traced, shapes })));
 }
 
 function refuseUnsupported(source: TfliteFile, known: ReadonlySet<number>): void {
@@ -46,17 +48,21 @@ function refuseUnsupported(source: TfliteFile, known: ReadonlySet<number>): void
   refusals.throwIfAny();
 }
 
+type Shapes = Readonly<Record<string, readonly number[]>>;
+
 interface Options {
   readonly name: string;
   readonly batch: number;
   readonly traced: boolean;
+  readonly shapes: Shapes;
 }
 
-function build(source: TfliteFile, known: ReadonlySet<number>, { name, batch, traced }: Options): Graph {
+function build(source: TfliteFile, known: ReadonlySet<number>, options: Options): Graph {
+  const { name, batch, traced } = options;
   const builder = new GraphBuilder(name);
   const names = new Names();
   const context = new TfliteContext(source, builder, names, traced ? fileBatch(source, batch) : 1, known);
-  for (const i of source.inputs) addInput(context, i, inputType(context.tensor(i), source.file, batch, traced));
+  for (const i of source.inputs) addInput(context, i, inputType(context.tensor(i), source.file, options));
   for (const operator of source.operators) {
     const op = new TfliteOp(context, operator);
     if (op.outputCount === 0) throw new IdapError("E_FORMAT", `${op.where} has no output`);
@@ -120,20 +126,36 @@ function fileBatch({ tensors, inputs }: TfliteFile, batch: number): number {
 }
 
 /** Type at batch 1: axis 0 is the batch where it is free or has the extent `batch`. */
-function inputType(tensor: FileTensor, file: string, batch: number, traced: boolean): TensorType {
-  const { shape, signature } = tensor;
+function inputType(tensor: FileTensor, file: string, { batch, traced, shapes }: Options): TensorType {
+  const { signature } = tensor;
   const dtype = fileType(tensor, file).port;
-  const free = signature?.length === shape.length ? signature.flatMap((d, i) => (d === -1 ? [i] : [])) : [];
+  const free = signature?.length === tensor.shape.length ? signature.flatMap((d, i) => (d === -1 ? [i] : [])) : [];
+  const shape = givenShape(tensor, file, free, shapes);
   const other = free.find((i) => i !== 0);
-  if (other !== undefined) {
+  if (other !== undefined && shape === tensor.shape) {
     throw new IdapError(
       "E_SHAPE",
       `${file}: axis ${other} of input "${tensor.name}" [${signature}] has no fixed extent; only axis 0, the batch, may be free`,
-      "Export the model with a fixed size.",
+      "Export the model with a fixed size, or state the shape.",
     );
   }
   if (!traced) return { dtype, shape, batchAxis: null };
-  if (free.includes(0)) return { dtype, shape: [1, ...shape.slice(1)], batchAxis: 0 };
+  if (free.includes(0) && shape === tensor.shape) return { dtype, shape: [1, ...shape.slice(1)], batchAxis: 0 };
   if (shape.length > 0 && shape[0] === batch) return { dtype, shape: [1, ...shape.slice(1)], batchAxis: 0 };
   return { dtype, shape, batchAxis: null };
+}
+
+/** The shape that the caller states, which differs from the file's in free axes only; else that of the file. */
+function givenShape(
+  { name, shape }: FileTensor,
+  file: string,
+  free: readonly number[],
+  shapes: Shapes,
+): readonly number[] {
+  const given = Object.hasOwn(shapes, name) ? shapes[name]! : null;
+  if (!given) return shape;
+  if (given.length !== shape.length || given.some((d, i) => d !== shape[i] && !free.includes(i))) {
+    throw new IdapError("E_SHAPE", `${file}: input "${name}" is [${shape}], which cannot become [${given}]`);
+  }
+  return checkShape(given, `${file}: input "${name}"`);
 }
