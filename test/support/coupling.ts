@@ -9,6 +9,8 @@ import { randomInputs } from "./networks.js";
 const CONSUMING: Record<string, { input: number; axis: number }> = {
   conv2d: { input: 1, axis: 2 },
   dense: { input: 1, axis: 0 },
+  conv_transpose2d: { input: 1, axis: 2 },
+  gru: { input: 1, axis: 2 },
 };
 
 /** The same graph with the weights that read the given channels set to zero. */
