@@ -318,11 +318,14 @@ describe("quantisation", () => {
     ["i8", "even", 0.0473, 127],
     ["u8", "away", 1e-3, 0],
     ["i32", "away", 3e-7, 0],
+    ["i8", "code", 0.5, -20],
+    ["u8", "code", 0.031, 7],
   ] as const)("%s, halves to %s, scale %d, zero point %d", (dtype, rounding, scale, zeroPoint) => {
     const attrs = { dtype, rounding, scale: [scale], zeroPoint: [zeroPoint], axis: null };
     const [low, high] = { i8: [-128, 127], u8: [0, 255], i32: [-(2 ** 31), 2 ** 31 - 1] }[dtype] as [number, number];
-    const table = new Int32Array(4);
-    new Float32Array(table.buffer).set([scale, low - zeroPoint, high - zeroPoint]);
+    const table = new Int32Array(8);
+    const floats = new Float32Array(table.buffer);
+    floats.set([scale, low - zeroPoint, high - zeroPoint]);
     table[3] = zeroPoint;
     const run = (name: string, from: Words, integer: boolean): Words => {
       const [px, pt, py] = place(from, table, from);
@@ -346,7 +349,7 @@ describe("quantisation", () => {
         0,
         0,
         4,
-        rounding === "even" ? 1 : 0,
+        { away: 0, even: 1, code: 2 }[rounding],
       );
       return read(py!, from.length, integer);
     };
@@ -359,5 +362,10 @@ describe("quantisation", () => {
     ).toBeLessThanOrEqual(2);
     const fake = run("fake_quantize_words", x, false);
     expect(worst(x, fake, reference("fake_quantize", attrs, [x]), own)).toBeLessThanOrEqual(2);
+    for (const bits of dtype === "i32" ? [] : [0, 4, 15]) {
+      floats.set([2 ** bits, 2 ** -bits], 4);
+      const twice = run("fake_quantize_words", x, false);
+      expect(worst(x, twice, reference("fake_quantize", { ...attrs, bits: [bits] }, [x]), own)).toBeLessThanOrEqual(2);
+    }
   });
 });

@@ -57,6 +57,18 @@ describe("quantisation", () => {
     expect(half("even")).toEqual([10, 12, 10, 8, 12, 13, 127, -128, 10]);
   });
 
+  test("halves of codes, and of a product that is rounded before it is shifted, by hand", () => {
+    const a = { dtype: "i8", scale: [1], zeroPoint: [-10], axis: null };
+    const x = [0.5, 2.5, -0.5, -2.5, 12.5];
+    expect(run("quantize", a, "f32", x)).toEqual([-9, -7, -11, -13, 3]);
+    expect(run("quantize", { ...a, rounding: "code" }, "f32", x)).toEqual([-10, -8, -11, -13, 3]);
+    // 0.46875 has 5 fraction bits; with 3 it is 0.5 before the second rounding, with 4 too (halves go up), with 5 it stays.
+    const twice = (bits: number, v: number): number[] => run("fake_quantize", { ...a, bits: [bits] }, "f32", [v]);
+    expect([3, 4, 5].map((bits) => twice(bits, 0.46875)[0])).toEqual([1, 1, 0]);
+    expect(twice(3, -0.5625)).toEqual([-1]);
+    expect(twice(0, -0.5)).toEqual([0]);
+  });
+
   test("the quotient is rounded to f32 first, as the source runtimes do", () => {
     let seen = 0;
     for (let k = 1; k < 100; k++) {

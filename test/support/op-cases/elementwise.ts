@@ -125,6 +125,14 @@ const quantisations: OpCase[] = fixed([
   make("dequantize", "32 bits", [as("i32", x(9))], { scale: [1e-3], zeroPoint: [0], axis: null }),
   make("fake_quantize", "one scale", [x(2, 3, 5)], { dtype: "i8", ...one }),
   make("fake_quantize", "a scale for each channel", [x(4, 3)], { dtype: "i8", ...channels }),
+  make("fake_quantize", "codes", [x(2, 5)], {
+    dtype: "i8",
+    scale: [0.5],
+    zeroPoint: [3],
+    axis: null,
+    rounding: "code",
+  }),
+  make("fake_quantize", "rounded twice", [x(4, 3)], { dtype: "i8", ...one, bits: [1, 4, 9] }),
 ]);
 
 /** By kind: each group is one module for tests of packages. */
