@@ -83,7 +83,7 @@ function decode(w: WeightEntry, bytes: Uint8Array): Omit<Weight, "shape"> {
   if (w.dtype === "float32") return floats(floatsOf(bytes));
   if (w.dtype === "float16") return floats(halvesToFloats(uint16sOf(bytes)));
   if (w.dtype === "int32") return { dtype: "i32", data: int32sOf(bytes) };
-  if (w.dtype === "bool") return { dtype: "bool", data: bytes.map((v) => (v === 0 ? 0 : 1)) };
+  if (w.dtype === "bool") return { dtype: "bool", data: Uint8Array.from(bytes, (v) => (v === 0 ? 0 : 1)) };
   return { dtype: "i32", data: Int32Array.from(w.dtype === "uint16" ? uint16sOf(bytes) : bytes) };
 }
 

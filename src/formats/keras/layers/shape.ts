@@ -158,7 +158,7 @@ export const UpSampling2D = defineLayer({
         sizes: [h * c.size[0], w * c.size[1]],
         mode: nearest ? "nearest" : "linear",
         coordinates: nearest || call.dialect === "tfjs" ? "asymmetric" : "half_pixel",
-        rounding: "floor",
+        ...(nearest && { rounding: "floor" }),
       };
       return isFirst(c) ? call.emit("resize", [x], attrs) : call.result("resize", [x], attrs);
     });

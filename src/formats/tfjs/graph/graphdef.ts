@@ -70,6 +70,7 @@ export type Signature = z.infer<typeof signature>;
 export const graphModelJson = z.object({
   modelTopology: z.object({ node: z.array(node), signature: signature.optional() }),
   signature: signature.nullish(),
+  generatedBy: z.string().nullish(),
   userDefinedMetadata: z.unknown().optional(),
   weightsManifest: z.unknown().optional(),
 });

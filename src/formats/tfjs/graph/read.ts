@@ -11,6 +11,7 @@ import { checkShape } from "../../shared/check.js";
 import { Names } from "../../shared/names.js";
 import { Refusals } from "../../shared/refusals.js";
 import { decodeWeights, weightsManifest } from "../manifest.js";
+import { PRODUCER } from "../producer.js";
 import { GraphContext, parseReference, TfOp } from "./context.js";
 import { dtypeOf, graphModelJson, type GraphModelJson, type NodeDef, type Signature } from "./graphdef.js";
 import { converters } from "./operators/index.js";
@@ -19,6 +20,8 @@ interface Source {
   readonly name: string;
   readonly file: string;
   readonly batch: number;
+  /** Written by our writer: -1 marks the batch, on whatever axis, and nothing else does. */
+  readonly ours: boolean;
   readonly shapes: Readonly<Record<string, readonly number[]>>;
   readonly signature: Signature | null;
   /** What outputs need, each node after its operands. */
@@ -55,7 +58,8 @@ export function readGraphModel(
     return shard;
   });
   const placeholders = inputsOf(model, signature, byName);
-  const source = { name, file, batch, shapes, signature, nodes, placeholders, outputs, weights, bytes };
+  const ours = model.generatedBy === PRODUCER;
+  const source = { name, file, batch, ours, shapes, signature, nodes, placeholders, outputs, weights, bytes };
   const graph = removeDeadNodes(withTracedBatch((traced) => build(source, traced)));
   return graph.nodes.some((n) => n.op === "transpose") ? cancelTransposes(graph) : graph;
 }
@@ -203,7 +207,8 @@ function inputType(node: NodeDef, source: Source, traced: boolean): TensorType {
   const given = source.shapes[node.name];
   if (!dims && !given) throw new IdapError("E_SHAPE", `${what} states no shape`, "Export the model with fixed sizes.");
   const open = (dims ?? given!).map((d, axis) => (d < 0 && axis > 0 ? (given?.[axis] ?? -1) : d));
-  const free = open.findIndex((d, axis) => axis > 0 && d < 0);
+  const marked = source.ours ? open.findIndex((d) => d < 0) : 0;
+  const free = open.findIndex((d, axis) => axis !== Math.max(marked, 0) && d < 0);
   if (free > 0) {
     throw new IdapError(
       "E_SHAPE",
@@ -211,11 +216,15 @@ function inputType(node: NodeDef, source: Source, traced: boolean): TensorType {
       "Give the input's shape, or export the model with a fixed input size.",
     );
   }
-  const [first, ...rest] = checkShape(
-    open.map((d) => (d < 0 ? 1 : d)),
-    what,
-  );
-  if (first === undefined) return { dtype, shape: [], batchAxis: null };
-  const batched = traced && (open[0]! < 0 || first === source.batch);
-  return { dtype, shape: [batched ? 1 : first, ...rest], batchAxis: batched ? 0 : null };
+  const shape = [
+    ...checkShape(
+      open.map((d) => (d < 0 ? 1 : d)),
+      what,
+    ),
+  ];
+  if (!traced || shape.length === 0) return { dtype, shape, batchAxis: null };
+  if (source.ours) return { dtype, shape, batchAxis: marked < 0 ? null : marked };
+  if (open[0]! >= 0 && shape[0] !== source.batch) return { dtype, shape, batchAxis: null };
+  shape[0] = 1;
+  return { dtype, shape, batchAxis: 0 };
 }

@@ -167,7 +167,7 @@ const resize = (mode: "nearest" | "linear"): Converter => ({
       sizes: [h, w],
       mode,
       coordinates: corners ? "align_corners" : half ? centres : "asymmetric",
-      rounding: corners ? "round_prefer_ceil" : "floor",
+      ...(mode === "nearest" && { rounding: corners ? "round_prefer_ceil" : "floor" }),
     });
   },
 });

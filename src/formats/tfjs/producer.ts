@@ -1,0 +1,2 @@
+/** What our writer calls itself in `generatedBy`. */
+export const PRODUCER = "idap";
