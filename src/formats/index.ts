@@ -3,18 +3,27 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { IdapError } from "../model/errors.js";
+import { canonicalise } from "../model/passes/canonicalise.js";
 import type { Graph } from "../model/types.js";
 import { isKeras, readKeras } from "./keras/read.js";
 import { readOnnx } from "./onnx/read.js";
 import { onnxBytes } from "./onnx/write.js";
 import { readTfjs } from "./tfjs/read.js";
+import { saveFolder } from "./tfjs/save.js";
+import { tfjsFiles } from "./tfjs/write.js";
 import { isTflite, readTflite } from "./tflite/read.js";
+import { tfliteBytes } from "./tflite/write.js";
 
 export { onnxBytes } from "./onnx/write.js";
+export { tfliteBytes } from "./tflite/write.js";
 
 export interface ReadOptions {
   /** Extent of axis 0 of the inputs that stands for the batch where the file fixes it. Default 1. */
   readonly batch?: number;
+  /** Shapes of inputs, by name, whose extents the file leaves open. */
+  readonly shapes?: Readonly<Record<string, readonly number[]>>;
+  /** Told the share of the model that has been read, from 0 to 1; large files take a while. */
+  readonly onProgress?: (fraction: number) => void;
 }
 
 interface Source {
@@ -26,6 +35,8 @@ interface Source {
   /** Name for the graph. */
   readonly name: string;
   readonly batch: number;
+  readonly shapes?: ReadOptions["shapes"];
+  readonly onProgress?: ReadOptions["onProgress"];
 }
 
 interface Format {
@@ -41,13 +52,13 @@ const formats: readonly Format[] = [
     title: "a TFLite model",
     extensions: [".tflite", ".lite"],
     matches: isTflite,
-    read: ({ bytes, name, file, batch }) => readTflite(bytes, name, file, batch),
+    read: ({ bytes, name, file, batch, shapes }) => readTflite(bytes, name, file, batch, shapes),
   },
   {
     title: "a Keras model",
     extensions: [".h5", ".hdf5", ".keras"],
     matches: isKeras,
-    read: ({ bytes, name, file, batch }) => readKeras(bytes, name, file, batch),
+    read: ({ bytes, name, file, batch, shapes }) => readKeras(bytes, name, file, batch, shapes),
   },
   {
     title: "a TensorFlow.js model",
@@ -61,7 +72,11 @@ const formats: readonly Format[] = [
     extensions: [".onnx"],
     // Protocol buffers have no magic number; writers put ir_version (field 1, varint) first.
     matches: (bytes) => bytes[0] === 0x08 && bytes.length > 16,
-    read: ({ bytes, name, file, batch }) => readOnnx(bytes, name, file, batch),
+    read(source) {
+      const { bytes, name, file, batch, shapes, onProgress } = source;
+      const load = siblingReader(source, "Copy the model together with its data files.");
+      return readOnnx(bytes, name, file, { batch, shapes, load, onProgress });
+    },
   },
 ];
 
@@ -74,7 +89,7 @@ const READ = ".tflite, .onnx, .h5, .keras, or a TensorFlow.js model.json with it
  * @throws IdapError E_FILE, E_FORMAT (damaged or unknown), E_UNSUPPORTED (all operators at once), E_QUANTISED, ...
  */
 export async function readModel(modelPath: string, options: ReadOptions = {}): Promise<Graph> {
-  const { batch = 1 } = options;
+  const { batch = 1, shapes, onProgress } = options;
   if (!Number.isSafeInteger(batch) || batch < 1) {
     throw new IdapError("E_BATCH", `the batch must be a whole number of at least 1, got ${batch}`);
   }
@@ -102,7 +117,7 @@ export async function readModel(modelPath: string, options: ReadOptions = {}): P
   if (!format) throw new IdapError("E_FORMAT", `${file} is no model that can be read`, `Give ${READ}.`);
   const stem = path.basename(file, path.extname(file));
   const name = stem === "model" ? path.basename(path.dirname(path.resolve(full))) || stem : stem;
-  return guarded(file, () => format.read({ bytes, path: full, file, name, batch }));
+  return guarded(file, () => canonicalise(format.read({ bytes, path: full, file, name, batch, shapes, onProgress })));
 }
 
 async function load(modelPath: string): Promise<{ full: string; bytes: Uint8Array }> {
@@ -143,35 +158,49 @@ function readJson(source: Source): Graph {
   } catch (error) {
     throw new IdapError("E_FORMAT", `${source.file} is no valid JSON: ${(error as Error).message}`);
   }
+  const readShard = siblingReader(source, "Copy model.json together with all its .bin files.");
+  return readTfjs(json, source.name, source.file, readShard, source.batch, source.shapes);
+}
+
+/**
+ * Reads files that a model names relative to itself: never outside its folder, each from disk once. `hint` is what a
+ * user is told to do about one that is missing.
+ */
+function siblingReader(source: Source, hint: string): (relative: string) => Uint8Array {
   const folder = path.dirname(source.path);
-  const readShard = (relative: string): Uint8Array => {
+  const known = new Map<string, Uint8Array>();
+  return (relative) => {
     const full = path.resolve(folder, relative);
     if (path.isAbsolute(relative) || path.relative(folder, full).startsWith("..")) {
       throw new IdapError("E_FORMAT", `${source.file} refers to weights outside its folder: ${relative}`);
     }
     try {
-      return readFileSync(full);
+      const bytes = known.get(full) ?? readFileSync(full);
+      known.set(full, bytes);
+      return bytes;
     } catch (error) {
-      throw new IdapError(
-        "E_FILE",
-        `${source.file} needs the weights ${relative} beside it: ${reasonOf(error)}`,
-        "Copy model.json together with all its .bin files.",
-      );
+      throw new IdapError("E_FILE", `${source.file} needs the weights ${relative} beside it: ${reasonOf(error)}`, hint);
     }
   };
-  return readTfjs(json, source.name, source.file, readShard, source.batch);
 }
 
 /** Formats that can be written. */
-export type WriteFormat = "onnx";
+export type WriteFormat = "onnx" | "tflite" | "tfjs";
+
+/** Formats of one file. */
+const writers: Readonly<Record<string, (graph: Graph) => Uint8Array>> = { onnx: onnxBytes, tflite: tfliteBytes };
 
 /**
- * Writes a graph as a model file; the same graph gives the same bytes. The file appears whole or not at all.
+ * Writes a graph as a model file; the same graph gives the same bytes. The file appears whole or not at all. For "tfjs"
+ * the path is that of a folder, or of the model.json in it.
  */
 export async function writeModel(graph: Graph, modelPath: string, format: WriteFormat): Promise<void> {
-  if (format !== "onnx")
-    throw new IdapError("E_FORMAT", `models cannot be written as ${String(format)}; onnx can be written`);
-  const bytes = onnxBytes(graph);
+  if (format === "tfjs") return writeTfjs(graph, modelPath);
+  if (!Object.hasOwn(writers, format)) {
+    const known = [...Object.keys(writers), "tfjs"].join(", ");
+    throw new IdapError("E_FORMAT", `models cannot be written as ${String(format)}; ${known} can be written`);
+  }
+  const bytes = writers[format]!(graph);
   const temporary = `${modelPath}.partial`;
   try {
     await mkdir(path.dirname(modelPath), { recursive: true });
@@ -179,6 +208,16 @@ export async function writeModel(graph: Graph, modelPath: string, format: WriteF
     await rename(temporary, modelPath);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
+    throw new IdapError("E_FILE", `cannot write ${modelPath}: ${reasonOf(error)}`);
+  }
+}
+
+async function writeTfjs(graph: Graph, modelPath: string): Promise<void> {
+  const files = tfjsFiles(graph);
+  try {
+    await saveFolder(files, modelPath);
+  } catch (error) {
+    if (error instanceof IdapError) throw error;
     throw new IdapError("E_FILE", `cannot write ${modelPath}: ${reasonOf(error)}`);
   }
 }
