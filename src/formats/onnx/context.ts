@@ -1,3 +1,4 @@
+import { create } from "@bufbuild/protobuf";
 import type { GraphBuilder } from "../../model/builder.js";
 import { IdapError } from "../../model/errors.js";
 import {
@@ -14,7 +15,7 @@ import type { Emitter } from "../shared/decompose/emit.js";
 import type { Names } from "../shared/names.js";
 import { compose, isIdentity, permute } from "../shared/permute.js";
 import { batchSlice, type BatchSlice } from "./batch-constant.js";
-import type { AttributeProto, NodeProto } from "./generated/onnx_pb.js";
+import { NodeProtoSchema, type AttributeProto, type NodeProto } from "./generated/onnx_pb.js";
 import { CHANNELS_LAST, inOrder } from "./producer.js";
 import type { Constant, LoadSibling } from "./wire.js";
 
@@ -488,7 +489,9 @@ export class OnnxOp {
 
   /** The same operator with other operands and results, for a part of what this one does. */
   derived(change: { opType?: string; input: string[]; output: string[]; name?: string }): OnnxOp {
-    return new OnnxOp(this.context, { ...this.node, ...change }, this.alternate);
+    const { opType, name, domain, docString, attribute } = this.node;
+    const node = create(NodeProtoSchema, { opType, name, domain, docString, attribute, ...change });
+    return new OnnxOp(this.context, node, this.alternate);
   }
 
   /** Whether anything may read output i. */

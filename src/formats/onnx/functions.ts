@@ -1,7 +1,12 @@
-import { IdapError } from "../../model/errors.js";
-import type { AttributeProto, FunctionProto, NodeProto } from "./generated/onnx_pb.js";
 import { create } from "@bufbuild/protobuf";
-import { NodeProtoSchema } from "./generated/onnx_pb.js";
+import { IdapError } from "../../model/errors.js";
+import {
+  AttributeProtoSchema,
+  NodeProtoSchema,
+  type AttributeProto,
+  type FunctionProto,
+  type NodeProto,
+} from "./generated/onnx_pb.js";
 
 /** Inlined bodies that a file may make: calls of calls grow fast. */
 const MOST_NODES = 1_000_000;
@@ -44,8 +49,9 @@ function instantiated(inner: NodeProto, f: FunctionProto, call: NodeProto, prefi
     if (output >= 0 && call.output[output]) return call.output[output];
     return `${prefix}/${name}`;
   };
+  const { opType, domain, overload, docString } = inner;
   return create(NodeProtoSchema, {
-    ...inner,
+    ...{ opType, domain, overload, docString },
     name: `${prefix}/${inner.name || inner.output[0] || inner.opType}`,
     input: inner.input.map(rename),
     output: inner.output.map(rename),
@@ -58,5 +64,9 @@ function attributeOf(a: AttributeProto, f: FunctionProto, call: NodeProto): Attr
   if (a.refAttrName === "") return [a];
   const given =
     call.attribute.find((c) => c.name === a.refAttrName) ?? f.attributeProto.find((c) => c.name === a.refAttrName);
-  return given ? [{ ...given, name: a.name, refAttrName: "" }] : [];
+  if (!given) return [];
+  // Fields that the file does not state have their value from the prototype, which a spread would lose.
+  const { type, f: float, i, s, t, g, floats, ints, strings } = given;
+  const rest = { ...(t && { t }), ...(g && { g }) };
+  return [create(AttributeProtoSchema, { name: a.name, type, f: float, i, s, floats, ints, strings, ...rest })];
 }
