@@ -10,15 +10,18 @@ import { recorded } from "./recorded.js";
 const TOLERANCE = 200 * 10 * 2 ** -24;
 
 describe("layers give what Keras gives", () => {
-  test.each(recorded.map((r) => [`${r.name}.${r.kind}`, r] as const))("%s", async (_name, { file, inputs, outputs }) => {
-    const graph = readKeras(file, "model", "model.keras");
-    const values = await outputsOf(
-      graph,
-      inputs.map(({ shape, data }) => ({ shape, data, dtype: "f32" })),
-    );
-    expect(values.map((v) => [...v.shape])).toEqual(outputs.map((o) => o.shape));
-    values.forEach((v, i) => {
-      expect(relativeError(v.data as Float32Array, outputs[i]!.data)).toBeLessThan(TOLERANCE);
-    });
-  });
+  test.each(recorded.map((r) => [`${r.name}.${r.kind}`, r] as const))(
+    "%s",
+    async (_name, { file, inputs, outputs }) => {
+      const graph = readKeras(file, "model", "model.keras");
+      const values = await outputsOf(
+        graph,
+        inputs.map(({ shape, data }) => ({ shape, data, dtype: "f32" })),
+      );
+      expect(values.map((v) => [...v.shape])).toEqual(outputs.map((o) => o.shape));
+      values.forEach((v, i) => {
+        expect(relativeError(v.data as Float32Array, outputs[i]!.data)).toBeLessThan(TOLERANCE);
+      });
+    },
+  );
 });
