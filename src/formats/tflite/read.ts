@@ -62,7 +62,7 @@ function build(source: TfliteFile, known: ReadonlySet<number>, options: Options)
   const builder = new GraphBuilder(name);
   const names = new Names();
   const context = new TfliteContext(source, builder, names, traced ? fileBatch(source, batch) : 1, known);
-  for (const i of source.inputs) addInput(context, i, inputType(context.tensor(i), source.file, options));
+  for (const i of source.inputs) addInput(context, i, inputType(context.tensor(i), source, options));
   for (const operator of source.operators) {
     const op = new TfliteOp(context, operator);
     if (op.outputCount === 0) throw new IdapError("E_FORMAT", `${op.where} has no output`);
@@ -120,17 +120,20 @@ function outputValue(context: TfliteContext, index: number): string {
 }
 
 /** The number of samples that concrete extents in the file stand for: that of an input with a free batch, if any. */
-function fileBatch({ tensors, inputs }: TfliteFile, batch: number): number {
+function fileBatch({ tensors, inputs, ours }: TfliteFile, batch: number): number {
+  if (ours) return 1;
   const free = inputs.map((i) => tensors[i]!).find((t) => t.signature?.[0] === -1);
   return free?.shape[0] ?? batch;
 }
 
 /** Type at batch 1: axis 0 is the batch where it is free or has the extent `batch`. */
-function inputType(tensor: FileTensor, file: string, { batch, traced, shapes }: Options): TensorType {
+function inputType(tensor: FileTensor, { file, ours }: TfliteFile, { batch, traced, shapes }: Options): TensorType {
   const { signature } = tensor;
   const dtype = fileType(tensor, file).port;
   const free = signature?.length === tensor.shape.length ? signature.flatMap((d, i) => (d === -1 ? [i] : [])) : [];
   const shape = givenShape(tensor, file, free, shapes);
+  // Our files are written for one sample and leave nothing but the batch free, on whichever axis it is.
+  if (ours && traced && shape === tensor.shape && free.length <= 1) return { dtype, shape, batchAxis: free[0] ?? null };
   const other = free.find((i) => i !== 0);
   if (other !== undefined && shape === tensor.shape) {
     throw new IdapError(
