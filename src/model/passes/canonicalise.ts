@@ -1,5 +1,4 @@
-import { equalGraphs } from "../equal.js";
-import type { Graph } from "../types.js";
+import { sizeOf, type Graph } from "../types.js";
 import { recogniseActivations } from "./activations.js";
 import { normaliseArithmetic } from "./arithmetic.js";
 import { recogniseBounds } from "./bounds.js";
@@ -49,8 +48,21 @@ export function canonicalise(graph: Graph): Graph {
   return current;
 }
 
-/** The pass builds a graph anew; where it comes to the same, the old one stays. */
+/** Among two operands of equal size the pass may turn either, for ever; what costs as much is therefore left. */
 function movedTransposes(graph: Graph): Graph {
   const moved = cancelTransposes(graph);
-  return moved === graph || equalGraphs(moved, graph) === null ? graph : moved;
+  return moved !== graph && isLess(costOf(moved), costOf(graph)) ? moved : graph;
+}
+
+/** Elements that transposes move, their number, and the number of nodes. */
+function costOf({ nodes, tensors }: Graph): readonly number[] {
+  const transposes = nodes.filter((node) => node.op === "transpose");
+  const moved = transposes.map((node) => sizeOf(tensors.get(node.outputs[0]!)!.type.shape));
+  return [moved.reduce((sum, size) => sum + size, 0), transposes.length, nodes.length];
+}
+
+/** The first place in which two lists differ decides. */
+function isLess(a: readonly number[], b: readonly number[]): boolean {
+  const at = a.findIndex((v, i) => v !== b[i]);
+  return at >= 0 && a[at]! < b[at]!;
 }

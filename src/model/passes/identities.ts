@@ -1,8 +1,6 @@
 import { outputTensors, producerOf } from "../graph.js";
 import type { Attrs, Graph, Node, Quantisation, Tensor } from "../types.js";
-import { verify } from "../verify.js";
-import { removeDeadNodes } from "./dead-nodes.js";
-import { sameType } from "./rewrite.js";
+import { lean, sameType } from "./rewrite.js";
 
 /**
  * Takes out nodes that give their operand as it is: casts to the dtype it has, transposes and reshapes that change
@@ -31,7 +29,7 @@ export function removeIdentities(graph: Graph): Graph {
   const tensors = new Map<string, Tensor>(graph.tensors);
   for (const name of same.keys()) tensors.delete(name);
   const outputs = graph.outputs.map((port) => ({ ...port, tensor: to(port.tensor) }));
-  return removeDeadNodes(verify({ ...graph, outputs, tensors, nodes }));
+  return lean({ ...graph, outputs, tensors, nodes });
 }
 
 /** The operand that a node's only output is equal to, in type and in what the source says of its scale; else null. */

@@ -1,7 +1,6 @@
 import { outputTensors } from "../graph.js";
 import { sizeOf, type Graph, type Node, type Tensor } from "../types.js";
-import { verify } from "../verify.js";
-import { removeDeadNodes } from "./dead-nodes.js";
+import { lean } from "./rewrite.js";
 
 /** Constants above this many elements are weights: the same values there are one tensor, or chance. */
 const SMALL = 64;
@@ -36,7 +35,7 @@ export function mergeDuplicates(graph: Graph): Graph {
   const tensors = new Map<string, Tensor>(graph.tensors);
   for (const name of same.keys()) tensors.delete(name);
   const outputs = graph.outputs.map((port) => ({ ...port, tensor: same.get(port.tensor) ?? port.tensor }));
-  return removeDeadNodes(verify({ ...graph, outputs, tensors, nodes }));
+  return lean({ ...graph, outputs, tensors, nodes });
 }
 
 /** Small constants by what they hold: files repeat a number for each of its uses. */

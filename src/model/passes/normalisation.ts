@@ -134,8 +134,9 @@ function spreadOf(name: string, view: View): Inverse | null {
 
 /** A tensor without reshapes in front: values for each row of x keep their order in every shape. */
 function row(name: string, view: View): string {
-  const reshape = view.maker(name, "reshape");
-  return reshape ? row(reshape.inputs[0]!, view) : name;
+  let from = name;
+  for (let node = view.maker(from, "reshape"); node; node = view.maker(from, "reshape")) from = node.inputs[0]!;
+  return from;
 }
 
 /** Whether a tensor of values for each row stands where x has them, with extents of 1 on the normalised axes. */

@@ -140,7 +140,7 @@ export function rewrite(graph: Graph, ops: ReadonlySet<string>, rule: Rule): Gra
     changed = true;
     return draft.nodes;
   });
-  return changed ? removeDeadNodes(verify({ ...graph, nodes, tensors })) : graph;
+  return changed ? lean({ ...graph, nodes, tensors }) : graph;
 }
 
 function leavesOf({ inputs }: Replacement): string[] {
@@ -205,6 +205,12 @@ class Draft {
     this.nodes.push(inner);
     return tensor;
   }
+}
+
+/** A changed graph without what nothing uses any more, verified. */
+export function lean(graph: Graph): Graph {
+  const live = removeDeadNodes(graph);
+  return live === graph ? verify(graph) : live;
 }
 
 export function sameType(a: TensorType, b: TensorType): boolean {

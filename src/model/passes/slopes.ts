@@ -71,16 +71,20 @@ function ofParts(node: Node, view: View): Replacement | null {
   return null;
 }
 
+/** Products and signs deeper than this are another expression. */
+const DEPTH = 4;
+
 /** A tensor as slope * min(x, 0). */
-function belowZero(name: string, view: View): Scaled | null {
+function belowZero(name: string, view: View, depth = DEPTH): Scaled | null {
+  if (depth === 0) return null;
   const negated = view.maker(name, "neg");
   if (negated) {
-    const part = belowZero(negated.inputs[0]!, view);
+    const part = belowZero(negated.inputs[0]!, view, depth - 1);
     return part && times(part, -1);
   }
   const scaled = scaledOf(name, view);
   if (scaled) {
-    const part = belowZero(scaled.x, view);
+    const part = belowZero(scaled.x, view, depth - 1);
     if (part?.slope.length === 1) return times({ ...scaled, x: part.x }, part.slope[0]!);
     return part && scaled.slope.length === 1 ? times(part, scaled.slope[0]!) : null;
   }

@@ -82,6 +82,10 @@ interface Constant {
 class Mover {
   private readonly builder: GraphBuilder;
   private readonly views = new Map<string, View>();
+  /** Tensor of the new graph → tensors of the source that are views of it. */
+  private readonly viewers = new Map<string, Set<string>>();
+  /** Operands and ports that read a tensor of the source. */
+  private readonly uses = new Map<string, number>();
   private readonly constants = new Map<string, Constant>();
   /** `tensor|perm` → the tensor that is its transpose. */
   private readonly transposed = new Map<string, string>();
@@ -91,6 +95,8 @@ class Mover {
 
   constructor(private readonly graph: Graph) {
     this.builder = new GraphBuilder(graph.name);
+    const read = [...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.map((port) => port.tensor)];
+    for (const name of read) this.uses.set(name, (this.uses.get(name) ?? 0) + 1);
     for (const [name, { type, data, quant }] of graph.tensors) {
       if (data) this.constants.set(name, { type, data, ...(quant && { quant }) });
     }
@@ -102,12 +108,12 @@ class Mover {
       const { type, quant } = this.graph.tensors.get(port.tensor)!;
       this.builder.input(port.name, type, port.tensor);
       if (quant) this.builder.annotate(port.tensor, quant);
-      this.views.set(port.tensor, { tensor: port.tensor, perm: identityPerm(type.shape.length) });
+      this.view(port.tensor, { tensor: port.tensor, perm: identityPerm(type.shape.length) });
     }
     for (const port of this.graph.inputs) {
       // Transposed at once where a transpose waits behind element-wise work: that work then runs in the inner layout.
       const perm = this.waitingPerm(port.tensor, consumers);
-      if (perm) this.views.set(port.tensor, { tensor: this.present(port.tensor, perm), perm: inversePerm(perm) });
+      if (perm) this.view(port.tensor, { tensor: this.present(port.tensor, perm), perm: inversePerm(perm) });
     }
     for (const node of this.graph.nodes) {
       if (!this.move(node))
@@ -181,7 +187,28 @@ class Mover {
     }
     let view = this.views.get(input)!;
     if (view.flat) view = { tensor: this.plain(input), perm: identityPerm(perm.length) };
-    this.views.set(output, { tensor: view.tensor, perm: composePerm(view.perm, perm) });
+    const moved = { tensor: view.tensor, perm: composePerm(view.perm, perm) };
+    if (!this.carriesScale(output, moved)) return this.emit(node, [this.plain(input)], node.attrs, null);
+    this.view(output, moved);
+    return true;
+  }
+
+  private view(source: string, view: View): void {
+    this.views.set(source, view);
+    const viewers = this.viewers.get(view.tensor);
+    if (viewers) viewers.add(source);
+    else this.viewers.set(view.tensor, new Set([source]));
+  }
+
+  /** A scale that the source states behind a transpose holds for the held tensor too, unless others read that unrounded. */
+  private carriesScale(output: string, { tensor, perm }: View): boolean {
+    const { quant } = this.graph.tensors.get(output)!;
+    if (!quant) return true;
+    const moved = quant.axis === null ? quant : { ...quant, axis: perm[quant.axis]! };
+    const held = this.builder.tensor(tensor)?.quant;
+    if (held) return JSON.stringify(held) === JSON.stringify(moved);
+    if ([...(this.viewers.get(tensor) ?? [])].some((source) => this.uses.get(source) !== 1)) return false;
+    this.builder.annotate(tensor, moved);
     return true;
   }
 
@@ -189,7 +216,7 @@ class Mover {
     const view = this.views.get(node.inputs[0]!);
     if (!view || (!view.flat && isIdentity(view.perm))) return false;
     this.emit(node, [view.tensor], node.attrs, view.perm);
-    if (view.flat) this.views.set(node.outputs[0]!, { ...this.views.get(node.outputs[0]!)!, flat: view.flat });
+    if (view.flat) this.view(node.outputs[0]!, { ...this.views.get(node.outputs[0]!)!, flat: view.flat });
     return true;
   }
 
@@ -282,7 +309,7 @@ class Mover {
       target: reshapeTarget(result),
       map: flatMap(held.shape, view.perm),
     };
-    this.views.set(output, { ...this.views.get(output)!, flat });
+    this.view(output, { ...this.views.get(output)!, flat });
     return true;
   }
 
@@ -298,7 +325,7 @@ class Mover {
       const rows = permuted.map((name) => this.permutedRows(name, map));
       this.emit(node, [view.tensor, ...rows, ...rest.slice(rows.length).map((n) => this.plain(n))], node.attrs, null);
       if (node.op === "batch_norm") {
-        this.views.set(node.outputs[0]!, { ...this.views.get(node.outputs[0]!)!, flat: view.flat });
+        this.view(node.outputs[0]!, { ...this.views.get(node.outputs[0]!)!, flat: view.flat });
       }
       return true;
     }
@@ -313,7 +340,7 @@ class Mover {
     outputs.forEach((tensor, i) => {
       const source = node.outputs[i]!;
       const view = { tensor, perm: perm ?? identityPerm(this.builder.typeOf(tensor).shape.length) };
-      this.views.set(source, view);
+      this.view(source, view);
       if (node.op === "reshape") this.reshaped.set(tensor, inputs[0]!);
       const { quant } = this.graph.tensors.get(source)!;
       if (quant)

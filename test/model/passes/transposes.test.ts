@@ -229,8 +229,6 @@ function scrambled(seed: number): Graph {
   return b.build();
 }
 
-const RUNS = Number(process.env.RUNS ?? 300);
-
 describe("graphs with transposes anywhere", () => {
   test("compute the same after the pass", async () => {
     await fc.assert(
@@ -239,7 +237,7 @@ describe("graphs with transposes anywhere", () => {
         const moved = cancelTransposes(graph);
         expect(await difference(moved, graph, randomInputs(graph, seed, 3))).toBeLessThan(2 ** -22);
       }),
-      { numRuns: RUNS },
+      { numRuns: 300 },
     );
   });
 
@@ -289,6 +287,25 @@ describe("what transposes pass", () => {
       return node(b, "neg", node(b, "transpose", image, { perm: [0, 2, 3, 1] }), {});
     });
     await leaves(graph, ["relu", "reshape", "neg", "reshape"]);
+  });
+
+  test("scales that the source states behind a transpose move with it, or hold it where it is", () => {
+    const quant = { dtype: "i8", scale: [0.5], zeroPoint: [0], axis: null } as const;
+    const graphOf = (shared: boolean): Graph =>
+      build([2, 3], (b, x) => {
+        const y = node(b, "relu", x, {});
+        const turned = node(b, "transpose", y, { perm: [0, 2, 1] });
+        b.annotate(turned, quant);
+        const z = node(b, "transpose", node(b, "neg", turned, {}), { perm: [0, 2, 1] });
+        return shared ? b.node("add", [z, y])[0]! : z;
+      });
+    const moved = cancelTransposes(graphOf(false));
+    expect(moved.nodes.map((n) => n.op)).toEqual(["relu", "neg"]);
+    expect(moved.tensors.get(moved.nodes[0]!.outputs[0]!)!.quant).toEqual(quant);
+    const held = cancelTransposes(graphOf(true));
+    const scaled = [...held.tensors.values()].filter((t) => t.quant);
+    expect(held.nodes.map((n) => n.op).slice(0, 3)).toEqual(["relu", "transpose", "neg"]);
+    expect(scaled.map((t) => t.name)).toEqual([held.nodes[1]!.outputs[0]]);
   });
 
   test("the heads of an attention block, into the product that takes them transposed", async () => {
