@@ -60,7 +60,7 @@ async function outputsOf(graph, inputs) {
   }
   const out = mkdtempSync(path.join(work, "package-"));
   await emit(graph, { out });
-  const { load } = await import(pathToFileURL(path.join(out, "index.js")).href);
+  const { load } = await import(pathToFileURL(path.join(out, "node.js")).href);
   const model = await load();
   return await model.run(inputs);
 }

@@ -80,6 +80,8 @@ export interface EmitOptions {
   readonly dtype?: Dtype;
   /** The result has its channels last. */
   readonly last?: boolean;
+  /** Name of the node; default that of the file's. */
+  readonly name?: string;
 }
 
 /** The element type that the IR computes in for one of the file. */
@@ -721,7 +723,7 @@ export class OnnxOp {
   emit(ir: string, inputs: readonly string[], attrs: Attrs = {}, options: EmitOptions = {}): void {
     const { output = this.output, last = false } = options;
     const tensor = this.context.builder.node(ir, inputs, attrs, {
-      name: this.name,
+      name: options.name ?? this.name,
       outputs: [this.context.names.fresh(output)],
     })[0]!;
     this.context.producers.set(tensor, ir);

@@ -91,6 +91,12 @@ export function soleReader(op: OnnxOp, opType: string): NodeProto | null {
   return op.context.ours && op.node.name !== partName(node.name) ? null : node;
 }
 
+/** The node of two that are joined is the second, in name and result. */
+export function resultOf(next: NodeProto): { output: string; name: string } {
+  const output = next.output[0]!;
+  return { output, name: next.name || output };
+}
+
 /** 1 / sqrt(x) is one operator. */
 export const Sqrt: Converter = {
   convert(op) {
@@ -98,7 +104,7 @@ export const Sqrt: Converter = {
     if (!next) return op.emitAnyOrder("sqrt");
     const { x, last } = op.anyOrder;
     op.context.done.add(next);
-    op.emit("rsqrt", [x], {}, { last, output: next.output[0]! });
+    op.emit("rsqrt", [x], {}, { last, ...resultOf(next) });
   },
 };
 export const Reciprocal = unary("reciprocal");
@@ -111,7 +117,7 @@ export const Sigmoid: Converter = {
     if (!next || partner !== op.inputName(0)) return op.emitAnyOrder("sigmoid");
     const { x, last } = op.anyOrder;
     op.context.done.add(next);
-    op.emit("silu", [x], {}, { last, output: next.output[0]! });
+    op.emit("silu", [x], {}, { last, ...resultOf(next) });
   },
 };
 
@@ -215,7 +221,7 @@ export const Div: Converter = {
     const next = op.context.ours ? soleReader(op, "Floor") : null;
     if (!next) return op.emit("div", tensors, {}, { last });
     op.context.done.add(next);
-    op.emit("floor_div", tensors, {}, { last, output: next.output[0]! });
+    op.emit("floor_div", tensors, {}, { last, ...resultOf(next) });
   },
 };
 export const PRelu: Converter = {
@@ -245,7 +251,7 @@ export const Equal: Converter = {
     const next = soleReader(op, "Not");
     if (!next) return op.emit("equal", tensors, {}, { last });
     op.context.done.add(next);
-    op.emit("not_equal", tensors, {}, { last, output: next.output[0]! });
+    op.emit("not_equal", tensors, {}, { last, ...resultOf(next) });
   },
 };
 

@@ -10,7 +10,7 @@ import { AWAY, partName } from "../producer.js";
 import type { Constant } from "../wire.js";
 import { AveragePool, GlobalAveragePool } from "./pooling.js";
 import { Conv } from "./convolution.js";
-import { Add, LeakyRelu, Mul } from "./elementwise.js";
+import { Add, LeakyRelu, Mul, resultOf } from "./elementwise.js";
 import { Concat } from "./layout.js";
 import { Gemm, MatMul, matmul } from "./matrix.js";
 import { Softmax } from "./normalisation.js";
@@ -104,7 +104,7 @@ export const QuantizeLinear: Converter = {
     const next = context.soleReader.get(op.output);
     if (context.ours && next?.opType === "DequantizeLinear" && op.node.name === partName(next.name)) {
       context.done.add(next);
-      return op.emit("fake_quantize", [op.input(0)], { ...quant, rounding }, { output: next.output[0]! });
+      return op.emit("fake_quantize", [op.input(0)], { ...quant, rounding }, resultOf(next));
     }
     op.emit("quantize", [op.input(0)], { ...quant, rounding });
   },

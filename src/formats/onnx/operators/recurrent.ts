@@ -33,16 +33,23 @@ function activationsOf(op: OnnxOp, { functions }: Layout): string[] {
   return given.length > 0 ? given : Array.from({ length: directionsOf(op) }, () => functions).flat();
 }
 
+/**
+ * The parameter of the activation `name` in a list of the file, which has an entry for every activation or only for
+ * those that take parameters.
+ */
+function parameterOf(names: readonly string[], name: string, list: readonly number[], absent: number): number {
+  const shaped = list.length === names.length ? names : names.filter((n) => n === "hardsigmoid" || n === "affine");
+  return list[shaped.indexOf(name)] ?? absent;
+}
+
 /** Why the activations cannot be read, or null. Affine is read where it is the identity. */
 function refuseActivations(op: OnnxOp, layout: Layout): string | null {
-  const names = activationsOf(op, layout);
-  const alphas = op.floatList("activation_alpha") ?? [];
-  const betas = op.floatList("activation_beta") ?? [];
-  const unknown = names.find((n) => !Object.hasOwn(ACTIVATIONS, n.toLowerCase()));
+  const names = activationsOf(op, layout).map((n) => n.toLowerCase());
+  const unknown = names.find((n) => !Object.hasOwn(ACTIVATIONS, n));
   if (unknown !== undefined) return `the activation ${unknown}`;
-  const affine = names.some((n) => n.toLowerCase() === "affine");
-  if (affine && !(alphas.every((a) => a === 1) && betas.every((b) => b === 0))) return "the activation Affine";
-  return null;
+  const scale = parameterOf(names, "affine", op.floatList("activation_alpha") ?? [], 1);
+  const shift = parameterOf(names, "affine", op.floatList("activation_beta") ?? [], 0);
+  return names.includes("affine") && (scale !== 1 || shift !== 0) ? "the activation Affine" : null;
 }
 
 /** [time, batch, ...] of [batch, time, ...] (`layout` 1). */
@@ -81,16 +88,17 @@ function recurrent(layout: Layout): Converter {
           i === B ? [directions, 2 * gates * hidden] : state ? [directions, 1, hidden] : [directions, 3 * hidden];
         inputs.push(!op.has(i) ? zeros(shape) : state ? stateOf(op, i) : op.input(i));
       }
-      const alpha = op.floatList("activation_alpha");
-      const beta = op.floatList("activation_beta");
-      const activations = activationsOf(op, layout).map((n) => ACTIVATIONS[n.toLowerCase()]!);
-      const hard = activations.includes("hard_sigmoid");
+      const names = activationsOf(op, layout).map((n) => n.toLowerCase());
+      const activations = names.map((n) => ACTIVATIONS[n]!);
+      const alpha = parameterOf(names, "hardsigmoid", op.floatList("activation_alpha") ?? [], 0.2);
+      const beta = parameterOf(names, "hardsigmoid", op.floatList("activation_beta") ?? [], 0.5);
+      const shaped = activations.includes("hard_sigmoid") && (alpha !== 0.2 || beta !== 0.5);
       const clip = op.float("clip", 0);
       const attrs = {
         direction: op.string("direction", "forward"),
         activations,
         clip: clip > 0 ? clip : null,
-        ...(hard && alpha?.length && { hardSigmoid: [alpha[0], beta?.[0] ?? 0.5] }),
+        ...(shaped && { hardSigmoid: [alpha, beta] }),
         ...(ir === "gru" && { linearBeforeReset: op.int("linear_before_reset", 0) !== 0 }),
       };
       bindOutputs(op, ir, inputs, attrs, states);
