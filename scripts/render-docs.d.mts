@@ -15,6 +15,8 @@ export interface OperatorRow {
   readonly summary: string;
   readonly host: boolean;
   readonly device: boolean;
+  /** Emission makes it part of other operators. */
+  readonly folded: boolean;
   readonly cuttable: boolean;
   readonly gradient: boolean;
 }

@@ -68,7 +68,9 @@ export function renderOperators(operators, internal, formats) {
     `\`${o.name}\``,
     o.summary,
     "yes",
-    ...[o.host, o.device, o.cuttable, o.gradient].map(yes),
+    yes(o.host),
+    o.folded ? "folded" : yes(o.device),
+    ...[o.cuttable, o.gradient].map(yes),
     ...formats.map((f, k) => {
       const written = f.written?.includes(o.name) ? ["written"] : [];
       return [...(placed[i][k].length > 0 ? [code(placed[i][k])] : []), ...written].join("; ");
@@ -82,7 +84,7 @@ export function renderOperators(operators, internal, formats) {
   return `${NOTE}# Operators
 
 _Reference_ is the executor in f64 that everything else is compared with, _host_ the executor that prunes and trains,
-_device_ what packages run. In the columns of the formats stand the names under which a file has the operator when it is
+_device_ what packages run (_folded_: emission makes it part of other operators). In the columns of the formats stand the names under which a file has the operator when it is
 read, and whether it is written. What no format calls by a name of its own is written as several operators.
 
 ${table([...head, ...formats.map((f) => f.title)], rows)}
@@ -106,7 +108,7 @@ These appear in gradients and losses, never in a model file or a package: ${code
  * renders from the build (`npm run docs`) and from the sources (the test that the pages are current).
  */
 export async function renderAll(load) {
-  const [{ commands }, { COMMON_OPTIONS }, help, ops, { EMITTED_OPS }, { hostOps }, formats, errors] =
+  const [{ commands }, { COMMON_OPTIONS }, help, ops, { EMITTED_OPS }, { hostOps }, { FOLDED_OPS }, formats, errors] =
     await Promise.all([
       load("cli/commands/index"),
       load("cli/spec"),
@@ -114,6 +116,7 @@ export async function renderAll(load) {
       load("model/ops/index"),
       load("emit/lower"),
       load("host/lower/index"),
+      load("cli/describe-model"),
       formatTables(load),
       load("model/errors.json"),
     ]);
@@ -125,6 +128,7 @@ export async function renderAll(load) {
       summary: op.summary,
       host: hostOps.includes(op.name),
       device: EMITTED_OPS.includes(op.name),
+      folded: FOLDED_OPS.includes(op.name),
       cuttable: op.couple !== undefined,
       gradient: op.vjp !== undefined,
     }));

@@ -10,6 +10,9 @@ import { IdapError } from "../model/errors.js";
 import { isConstant, producerOf } from "../model/graph.js";
 import type { Graph, Port, Quantisation, Tensor, TensorType } from "../model/types.js";
 
+/** Operators that packages have no kernel for, because emission folds them into others. */
+export const FOLDED_OPS: readonly string[] = ["batch_norm"];
+
 export type ModelDescription = ReturnType<typeof describeModel>;
 
 export function describeModel(graph: Graph, groups: readonly Group[] | null, device: DeviceProfile) {
@@ -104,7 +107,10 @@ function countOperators(nodes: readonly NodeLine[]) {
   }
   return [...counts.values()]
     .sort((a, b) => b.count - a.count || (a.op < b.op ? -1 : 1))
-    .map((o) => ({ ...o, host: hostOps.includes(o.op), device: EMITTED_OPS.includes(o.op) }));
+    .map((o) => {
+      const folded = FOLDED_OPS.includes(o.op);
+      return { ...o, host: hostOps.includes(o.op), device: folded || EMITTED_OPS.includes(o.op), folded };
+    });
 }
 
 /** What emission makes of the graph: what it folds and fuses, or why it refuses. */

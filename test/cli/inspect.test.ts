@@ -65,6 +65,7 @@ describe("idap inspect", () => {
     });
     expect(operators.reduce((sum, o) => sum + o.count, 0)).toBe(nodes.length);
     expect(operators.reduce((sum, o) => sum + o.macs, 0)).toBe((json as { macs: number }).macs);
+    expect(operators.find((o) => o.op === "batch_norm")).toMatchObject({ count: 2, device: true, folded: true });
     expect(emission.steps).toBeLessThan(nodes.length);
     expect(text).toMatch(/inputs {3}image f32 \[n, 3, 8, 8\]/);
     expect(text).toMatch(/1 batch norm folded, 1 batch norm as product and sum, 1 of 1 transpose left/);

@@ -30,7 +30,7 @@ describe("documentation", () => {
       "absolute",
       "topk",
     ]);
-    const row = { summary: "", host: true, device: false, cuttable: true, gradient: false };
+    const row = { summary: "", host: true, device: false, folded: false, cuttable: true, gradient: false };
     const text = renderOperators(
       ["conv2d", "reduce_sum", "add"].map((name) => ({ ...row, name })),
       ["relu_grad"],

@@ -62,7 +62,7 @@ function render(s: ModelDescription): string {
         count(o.macs),
         count(o.params),
         o.predictedMs.toFixed(4),
-        [...(o.host ? ["host"] : []), ...(o.device ? ["device"] : [])].join(", "),
+        [...(o.host ? ["host"] : []), ...(o.device ? [o.folded ? "device (folded)" : "device"] : [])].join(", "),
       ]),
     ),
     "",
