@@ -58,7 +58,13 @@ async function readInputs(options: BuildOptions, meter: ProgressMeter): Promise<
     resolveOptions({ ...options.pruning, seed: options.seed ?? 0, profile: device, channelMultiple: 1 });
   }
   meter.begin("reading the model", 0.005);
-  const source = await readModel(options.model, options.read);
+  const source = await readModel(options.model, {
+    ...options.read,
+    onProgress(fraction) {
+      meter.step(Math.round(100 * fraction), 100);
+      options.read?.onProgress?.(fraction);
+    },
+  });
   const { bytes, sha256 } = await fileFacts(options.model);
   if (options.prune !== false && options.data === undefined) {
     throw new IdapError(

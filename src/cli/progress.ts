@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+
 /** How far a piece of long work has come. */
 export interface ProgressEvent {
   /** What is being done, in a few words; a new stage begins a new estimate. */
@@ -97,4 +99,14 @@ export class Progress {
     if (detail !== undefined && detail !== "") parts.push(detail);
     return parts.join(", ");
   }
+}
+
+/** Models below this are read before anybody waits. */
+const LARGE_MODEL = 16 << 20;
+
+/** For `readModel`: says how far the reading of a large model has come. */
+export function readingProgress(file: string, progress: Progress): (fraction: number) => void {
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size < LARGE_MODEL) return () => {};
+  return (fraction) => progress.report({ stage: "reading the model", done: Math.round(100 * fraction), total: 100 });
 }

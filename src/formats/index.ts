@@ -139,11 +139,17 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Characters of a message; names in damaged files can be of any length. */
+const LONGEST_MESSAGE = 4000;
+
 /** Damaged numbers can still make the engine refuse an allocation or an index; that is the file's fault, not ours. */
 function guarded(file: string, read: () => Graph): Graph {
   try {
     return read();
   } catch (error) {
+    if (error instanceof IdapError && error.message.length > LONGEST_MESSAGE) {
+      throw new IdapError(error.code, `${error.message.slice(0, LONGEST_MESSAGE)} ...`, error.hint);
+    }
     if (error instanceof RangeError) {
       throw new IdapError("E_FORMAT", `${file} is damaged: ${error.message}`, "Copy or download the file again.");
     }

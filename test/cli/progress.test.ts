@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { Progress, clock } from "../../src/cli/progress.js";
+import { Progress, clock, readingProgress } from "../../src/cli/progress.js";
 
 function recorder(isTTY: boolean) {
   const writes: string[] = [];
@@ -57,4 +60,17 @@ describe("progress", () => {
     [75, "1:15"],
     [3661, "1:01:01"],
   ])("%d s is %s", (s, text) => expect(clock(s)).toBe(text));
+});
+
+test("the reading of large models is told, that of small ones is not", () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "idap-progress-"));
+  const file = path.join(folder, "net.onnx");
+  const { writes, progress } = recorder(false);
+  writeFileSync(file, "");
+  for (const name of [file, path.join(folder, "none.onnx")]) readingProgress(name, progress)(0.5);
+  expect(writes).toEqual([]);
+  truncateSync(file, 20 << 20);
+  readingProgress(file, progress)(0.5);
+  expect(writes).toEqual(["reading the model 50/100\n"]);
+  rmSync(folder, { recursive: true });
 });

@@ -1,8 +1,10 @@
+import { unzipSync, zipSync } from "fflate";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readModel } from "../../src/formats/index.js";
+import { readKeras } from "../../src/formats/keras/read.js";
 import { readOnnx } from "../../src/formats/onnx/read.js";
 import { readTfjs } from "../../src/formats/tfjs/read.js";
 import { readTflite } from "../../src/formats/tflite/read.js";
@@ -10,6 +12,7 @@ import { IdapError } from "../../src/model/errors.js";
 import { Random } from "../../src/model/random.js";
 import type { Graph } from "../../src/model/types.js";
 import { sharedData } from "../support/shared-data.js";
+import { recorded } from "./keras/recorded.js";
 import { cases as onnxCases } from "./onnx-cases.js";
 import { writeOnnx } from "./onnx-writer.js";
 import { cases as tfjsCases } from "./tfjs-cases.js";
@@ -240,5 +243,49 @@ describe("readModel on wrong files", () => {
 
   test("an impossible batch", async () => {
     await expect(readModel("x.tflite", { batch: 0 })).rejects.toMatchObject({ code: "E_BATCH" });
+  });
+});
+
+describe("what damaged files have shown", () => {
+  test("an operator with the name of a property that all objects have", () => {
+    const model = {
+      inputs: { x: ["n", 4] },
+      nodes: [{ op: "constructor", inputs: ["x"], output: "y" }],
+    };
+    expect(() => readOnnx(writeOnnx(model), "m", "m.onnx")).toThrowError(
+      expect.objectContaining({ code: "E_UNSUPPORTED", message: expect.stringContaining("constructor") }),
+    );
+  });
+
+  test("a pool over thousands of millions of pixels takes no longer than one over few", () => {
+    const pool = {
+      inputs: { x: ["n", 1, 1 << 30, 1 << 6] },
+      nodes: [{ op: "MaxPool", inputs: ["x"], output: "y", attributes: { kernel_shape: [3, 3], pads: [1, 1, 1, 1] } }],
+    };
+    const bytes = writeOnnx(pool);
+    const begin = performance.now();
+    const graph = readOnnx(bytes, "m", "m.onnx");
+    expect(performance.now() - begin).toBeLessThan(2000);
+    expect(graph.nodes.map((n) => n.op)).toContain("max_pool2d");
+  });
+
+  test("a Keras archive with a group in the place of a weight", () => {
+    const { file } = recorded.find((r) => r.name === "convt_13same" && r.kind === "keras")!;
+    const parts = unzipSync(file);
+    const weights = parts["model.weights.h5"]!;
+    // The entry of the kernel in its group's table, and the group itself.
+    new DataView(weights.buffer, weights.byteOffset).setBigUint64(7832, 7432n, true);
+    expect(() => readKeras(zipSync(parts), "m", "m.keras")).toThrowError(
+      expect.objectContaining({ code: "E_FORMAT", message: expect.stringContaining("a group where a weight") }),
+    );
+  });
+
+  test("a name of a hundred thousand characters is cut in the message", async () => {
+    const folder = await mkdtemp(path.join(os.tmpdir(), "idap-hostile-"));
+    const file = path.join(folder, "model.json");
+    const { json } = tfjsCases["Conv2D SAME"]!;
+    await writeFile(file, JSON.stringify({ ...json, modelTopology: { class_name: "x".repeat(100_000), config: {} } }));
+    await expect(readModel(file)).rejects.toMatchObject({ message: expect.stringMatching(/^.{100,5000}$/) });
+    await rm(folder, { recursive: true });
   });
 });

@@ -4,6 +4,7 @@ import { analyzeCoupling } from "../../model/coupling.js";
 import { defineCommand } from "../command.js";
 import { describeModel, type ModelDescription } from "../describe-model.js";
 import { MODEL_ARGUMENT, MODEL_OPTIONS, readOptions } from "../options.js";
+import { readingProgress } from "../progress.js";
 import { bytes, count, short, table } from "../table.js";
 
 export const inspect = defineCommand(
@@ -35,9 +36,10 @@ export const inspect = defineCommand(
       "idap inspect model.json --json",
     ],
   },
-  async ({ args, values }) => {
+  async ({ args, values, progress }) => {
     const device = loadDevice(values.device);
-    const graph = await readModel(args[0]!, readOptions(values));
+    const onProgress = readingProgress(args[0]!, progress);
+    const graph = await readModel(args[0]!, { ...readOptions(values), onProgress });
     const groups = values.groups ? analyzeCoupling(graph).groups : null;
     const description = describeModel(graph, groups, device);
     return { json: description, text: render(description) };

@@ -112,7 +112,7 @@ function readArchive(bytes: Uint8Array, source: Source): Graph {
   const config = parse(modelConfig, parseJson(configText, file, "config.json"), file, "config.json");
   const hdf5 = new Hdf5(weightBytes, file);
   const dialect = dialectOf(metadata?.keras_version);
-  return readKerasConfig({ ...source, config, dialect, weights: () => new NumberedWeights(hdf5) });
+  return readKerasConfig({ ...source, config, dialect, weights: () => new NumberedWeights(hdf5, file) });
 }
 
 function unzip(bytes: Uint8Array, file: string): Record<string, Uint8Array> {
@@ -141,10 +141,15 @@ const CONTAINERS = ["layers", "_layer_checkpoint_dependencies", "_layers"];
 class NumberedWeights implements WeightStore {
   private readonly folders = new Map<string, string | null>();
 
-  constructor(private readonly hdf5: Hdf5) {}
+  constructor(
+    private readonly hdf5: Hdf5,
+    private readonly file: string,
+  ) {}
 
   get(key: string): Weight {
-    return this.hdf5.weight(key)!;
+    const weight = this.hdf5.weight(key);
+    if (weight) return weight;
+    throw new IdapError("E_FORMAT", `${this.file} is damaged: "${key}" is a group where a weight should be`);
   }
 
   find(place: LayerPlace, kind: string, variables: Variables): { key: string } | { fault: string } {

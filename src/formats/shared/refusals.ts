@@ -93,7 +93,8 @@ function shown(nodes: readonly string[]): string {
 
 /** Custom operators are `CUSTOM name` in TFLite and `domain.name` in ONNX. */
 function adviceOn(operator: string): string | undefined {
-  return ADVICE[keyOf(operator)] ?? (/^CUSTOM |\./.test(operator) ? CUSTOM : undefined);
+  const key = keyOf(operator);
+  return Object.hasOwn(ADVICE, key) ? ADVICE[key] : /^CUSTOM |\./.test(operator) ? CUSTOM : undefined;
 }
 
 /** One key for the spellings of the formats: NON_MAX_SUPPRESSION_V4, NonMaxSuppression, NonMaxSuppressionV3. */

@@ -34,7 +34,9 @@ export function poolType(op: string, x: TensorType | undefined, a: PoolGeometry)
   const extents = ([0, 1] as const).map((k) => {
     const [size, kernel, stride, dilation] = [[h, w][k]!, a.kernel[k], a.strides[k], a.dilations?.[k] ?? 1];
     const out = windowExtent(size, kernel, stride, dilation, a.pads[k] + a.pads[k + 2]!);
-    for (let i = 0; i < out; i++) {
+    // Taps jump over an input that is smaller than their distance; otherwise the outermost windows miss it first.
+    const jumps = size < dilation && stride % dilation !== 0;
+    for (let i = 0; i < out; i += jumps ? 1 : Math.max(out - 1, 1)) {
       if (tapsInside(i * stride - a.pads[k], kernel, dilation, 0, size) === 0) {
         throw new IdapError(
           "E_WINDOW",
