@@ -269,6 +269,56 @@ describe("what damaged files have shown", () => {
     expect(graph.nodes.map((n) => n.op)).toContain("max_pool2d");
   });
 
+  test("functions that call one another twice, thirty deep", () => {
+    const call = (k: number, from: string, to: string) => ({
+      op: `f${k}`,
+      domain: "d",
+      inputs: [from],
+      output: to,
+    });
+    const functions = Array.from({ length: 30 }, (_, k) => ({
+      name: `f${k}`,
+      domain: "d",
+      inputs: ["a"],
+      outputs: ["b"],
+      nodes: k === 0 ? [] : [call(k - 1, "a", "m"), call(k - 1, "m", "b")],
+    }));
+    const bytes = writeOnnx({ inputs: { x: ["n", 4] }, functions, nodes: [call(29, "x", "y")] });
+    expect(() => readOnnx(bytes, "m", "m.onnx")).toThrowError(
+      expect.objectContaining({ code: "E_FORMAT", message: expect.stringContaining("functions do not end") }),
+    );
+  });
+
+  test("one number that asks for a table of a thousand million values", () => {
+    const depth = { shape: [], data: BigInt64Array.of(1n << 30n) };
+    const bytes = writeOnnx({
+      inputs: { x: ["n", 4] },
+      constants: { depth, values: { shape: [2], data: Float32Array.of(0, 1) } },
+      nodes: [{ op: "OneHot", inputs: ["x", "depth", "values"], output: "y" }],
+    });
+    expect(() => readOnnx(bytes, "m", "m.onnx")).toThrowError(
+      expect.objectContaining({ code: "E_FORMAT", message: expect.stringContaining("a table of 1073741824 values") }),
+    );
+  });
+
+  test("one number that cuts a tensor into a million parts", () => {
+    const constant = { dtype: { type: "DT_INT32" } };
+    const shape = { shape: { dim: [{ size: -1 }, { size: 1 << 20 }] } };
+    const node = [
+      { name: "x", op: "Placeholder", input: [], attr: { dtype: { type: "DT_FLOAT" }, shape } },
+      { name: "axis", op: "Const", input: [], attr: constant },
+      { name: "y", op: "Split", input: ["axis", "x"], attr: { num_split: { i: 1 << 20 } } },
+    ];
+    const json = {
+      format: "graph-model",
+      modelTopology: { node },
+      weightsManifest: [{ paths: ["w.bin"], weights: [{ name: "axis", shape: [], dtype: "int32" }] }],
+    };
+    expect(() => readTfjs(json, "m", "model.json", () => Uint8Array.of(1, 0, 0, 0))).toThrowError(
+      expect.objectContaining({ code: "E_FORMAT", message: expect.stringContaining("into 1048576 parts") }),
+    );
+  });
+
   test("a Keras archive with a group in the place of a weight", () => {
     const { file } = recorded.find((r) => r.name === "convt_13same" && r.kind === "keras")!;
     const parts = unzipSync(file);

@@ -8,8 +8,8 @@ import {
   type NodeProto,
 } from "./generated/onnx_pb.js";
 
-/** Inlined bodies that a file may make: calls of calls grow fast. */
-const MOST_NODES = 1_000_000;
+/** Calls and nodes of inlined bodies that a file may make: calls of calls grow fast, also where they do nothing. */
+const MOST_NODES = 100_000;
 const DEEPEST = 32;
 
 /**
@@ -25,11 +25,14 @@ export function inlineFunctions(
   const known = new Map(functions.map((f) => [`${f.domain}.${f.name}.${f.overload}`, f]));
   const result: NodeProto[] = [];
   let calls = 0;
+  let count = 0;
   const visit = (node: NodeProto, depth: number): void => {
     const f = known.get(`${node.domain}.${node.opType}.${node.overload}`);
+    if (depth > 0 && ++count > MOST_NODES) {
+      throw new IdapError("E_FORMAT", `${file} is damaged: its functions do not end`);
+    }
     if (!f) {
       result.push(node);
-      if (result.length > MOST_NODES) throw new IdapError("E_FORMAT", `${file} is damaged: its functions do not end`);
       return;
     }
     if (depth > DEEPEST) throw new IdapError("E_FORMAT", `${file} is damaged: function ${f.name} calls itself`);

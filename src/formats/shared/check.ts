@@ -20,6 +20,22 @@ export function checkShape(shape: readonly number[], what: string): readonly num
   return shape;
 }
 
+/** Most values of a table, or parts of a tensor, that a few numbers in a file may ask for. */
+const MOST_MADE = 1 << 24;
+const MOST_PARTS = 1 << 16;
+
+/** The size of a table that a reader makes for a node; throws where no model can mean it. */
+export function tableSize(count: number, where: string): number {
+  if (count >= 0 && count <= MOST_MADE) return count;
+  throw new IdapError("E_FORMAT", `${where} asks for a table of ${count} values`);
+}
+
+/** Into how many parts a node cuts a tensor; throws where no model can mean it. */
+export function partCount(count: number, where: string): number {
+  if (count >= 0 && count <= MOST_PARTS) return count;
+  throw new IdapError("E_FORMAT", `${where} cuts a tensor into ${count} parts`);
+}
+
 /** A non-negative axis from one that may count from the end. */
 export function axisOf(axis: number, rank: number, where: string): number {
   const positive = axis < 0 ? axis + rank : axis;

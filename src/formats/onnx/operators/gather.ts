@@ -1,6 +1,6 @@
 import { IdapError } from "../../../model/errors.js";
 import { sizeOf, stridesOf } from "../../../model/types.js";
-import { axisOf } from "../../shared/check.js";
+import { axisOf, tableSize } from "../../shared/check.js";
 import { oneHot } from "../../shared/decompose/arithmetic.js";
 import { refuseComputed, type Converter, type OnnxOp } from "../context.js";
 
@@ -72,7 +72,7 @@ export const GatherND: Converter = {
       const first = op.literal(
         "first",
         [...shape.slice(0, fixed), ...indices.slice(fixed, last).map(() => 1)],
-        Int32Array.from({ length: count }, (_, i) => i * each),
+        Int32Array.from({ length: tableSize(count, op.where) }, (_, i) => i * each),
       );
       places = op.step("all_places", "add", [places, first]);
     }
@@ -87,7 +87,7 @@ export const GatherND: Converter = {
 /** x with elements replaced at constant places: each result picks from x or from the updates, laid end to end. */
 function scatter(op: OnnxOp, places: (visit: (place: number, update: number) => void) => void): void {
   const { shape } = op.type(0);
-  const total = sizeOf(shape);
+  const total = tableSize(sizeOf(shape), op.where);
   const source = Int32Array.from({ length: total }, (_, i) => i);
   places((place, update) => {
     if (!(place >= 0 && place < total)) throw op.malformed("writes outside its operand");
@@ -165,7 +165,7 @@ export const ReverseSequence: Converter = {
     const [time, batch] = [op.int("time_axis", 0), op.int("batch_axis", 1)];
     const lengths = op.constantInts(1)!;
     const strides = stridesOf(shape);
-    const places = Int32Array.from({ length: sizeOf(shape) }, (_, p) => {
+    const places = Int32Array.from({ length: tableSize(sizeOf(shape), op.where) }, (_, p) => {
       const at = (axis: number): number => Math.floor(p / strides[axis]!) % shape[axis]!;
       const [t, n] = [at(time), lengths[at(batch)]!];
       return t < n ? p + (n - 1 - 2 * t) * strides[time]! : p;
@@ -178,7 +178,7 @@ export const ReverseSequence: Converter = {
 export const OneHot: Converter = {
   refuse: (op) => refuseComputed(op, { 1: "a depth" }),
   convert(op) {
-    const depth = op.scalarOf(1)!;
+    const depth = tableSize(op.scalarOf(1)!, op.where);
     const rank = op.type(0).shape.length + 1;
     const values = op.input(2);
     const value = (i: number): string => op.step(i === 0 ? "off" : "on", "slice", [values], { begin: [i], size: [1] });
@@ -201,7 +201,7 @@ export const Trilu: Converter = {
     const [rows, columns] = shape.slice(-2) as [number, number];
     const k = op.scalarOf(1) ?? 0;
     const upper = op.int("upper", 1) !== 0;
-    const kept = Uint8Array.from({ length: rows * columns }, (_, p) => {
+    const kept = Uint8Array.from({ length: tableSize(rows * columns, op.where) }, (_, p) => {
       const distance = (p % columns) - Math.floor(p / columns);
       return Number(upper ? distance >= k : distance <= k);
     });

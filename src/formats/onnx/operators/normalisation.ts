@@ -1,6 +1,6 @@
 import { IdapError } from "../../../model/errors.js";
 import { sizeOf } from "../../../model/types.js";
-import { axesOf, axisOf } from "../../shared/check.js";
+import { axesOf, axisOf, tableSize } from "../../shared/check.js";
 import { channelsLast, type Converter, type OnnxOp } from "../context.js";
 
 /**
@@ -56,7 +56,7 @@ export const Hardmax = alongAxis((op, x, axis, finish) => {
   const range = op.literal(
     "range",
     [shape[axis]!, ...shape.slice(axis + 1).map(() => 1)],
-    Int32Array.from({ length: shape[axis]! }, (_, i) => i),
+    Int32Array.from({ length: tableSize(shape[axis]!, op.where) }, (_, i) => i),
   );
   finish("cast", [op.step("hit", "equal", [index, range])], { to: "f32" });
 });

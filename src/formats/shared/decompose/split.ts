@@ -1,4 +1,5 @@
 import { IdapError } from "../../../model/errors.js";
+import { partCount } from "../check.js";
 import { dropAxis, insertAxis, type Emitter } from "./emit.js";
 
 /** Elements begin ... begin + size - 1 of one axis; the other axes whole. */
@@ -43,6 +44,6 @@ export function stack(e: Emitter, inputs: readonly string[], axis: number): stri
 /** The tensors that `stack` joins. TFLite `UNPACK`, TF `Unpack`. */
 export function unstack(e: Emitter, x: string, axis: number): string[] {
   const extent = e.typeOf(x).shape[axis]!;
-  const ones = Array.from({ length: extent }, () => 1);
+  const ones = Array.from({ length: partCount(extent, `an axis of ${extent}`) }, () => 1);
   return split(e, x, axis, ones).map((slice) => dropAxis(e, slice, axis));
 }

@@ -1,6 +1,6 @@
 import { IdapError } from "../../../../model/errors.js";
 import { sizeOf } from "../../../../model/types.js";
-import { axesOf, axisOf, permOf } from "../../../shared/check.js";
+import { axesOf, axisOf, partCount, permOf, tableSize } from "../../../shared/check.js";
 import { oneHot, reverse } from "../../../shared/decompose/arithmetic.js";
 import { dropAxis, insertAxis, transposed } from "../../../shared/decompose/emit.js";
 import { batchToSpace, depthToSpace, spaceToBatch, spaceToDepth } from "../../../shared/decompose/space.js";
@@ -82,7 +82,7 @@ function splitEvenly(op: TfOp): string[] {
     op,
     op.input(1),
     axis,
-    Array.from({ length: count }, () => extent / count),
+    Array.from({ length: partCount(count, op.where) }, () => extent / count),
   );
 }
 
@@ -286,7 +286,7 @@ function linSpace(op: TfOp): string {
 function hot(op: TfOp): string {
   const [depth] = op.numbers(1);
   return oneHot(op, op.input(0), {
-    depth: depth!,
+    depth: tableSize(depth ?? NaN, op.where),
     axis: axisOf(op.int("axis", -1), op.rank() + 1, op.where),
     on: op.has(2) ? op.input(2) : op.scalar(1),
     off: op.has(3) ? op.input(3) : op.scalar(0),
