@@ -36,14 +36,20 @@ export function kernelFiles(source: string): Map<string, string> {
  * `run()` stays in V8's baseline tier until run() returns, since V8 replaces WebAssembly functions at calls only (second
  * run of ResNet-8 on Node 20: 5 ms against 12 ms; later runs are equal). The exports are taken off the result, and so is
  * what describes the compiler.
+ * @param options of the compiler; tests of many modules leave out the optimiser, which takes nine tenths of the time
  */
-export async function compileVariant(source: string, variant: Variant, pages: number): Promise<Uint8Array> {
+export async function compileVariant(
+  source: string,
+  variant: Variant,
+  pages: number,
+  options: readonly string[] = compileOptions(variant, pages),
+): Promise<Uint8Array> {
   const { default: asc } = await import("assemblyscript/asc");
   const entry = `model.${variant}.ts`;
   const files = new Map([[entry, source], ...kernelFiles(source)]);
   let binary: Uint8Array | null = null;
   const messages: string[] = [];
-  const { error } = await asc.main([entry, "-o", "module.wasm", ...compileOptions(variant, pages)], {
+  const { error } = await asc.main([entry, "-o", "module.wasm", ...options], {
     readFile: (name: string) => files.get(name) ?? null,
     writeFile: (_name: string, data: string | Uint8Array) => {
       if (typeof data !== "string") binary = data;

@@ -113,7 +113,7 @@ class Lowering {
   }
 
   private shape(name: string): Shape {
-    return this.graph.tensors.get(name)!.type.shape;
+    return this.shapes.get(name) ?? this.graph.tensors.get(name)!.type.shape;
   }
 
   private dtype(name: string): Dtype {

@@ -267,6 +267,10 @@ describe("plain operators", () => {
       }
       const cat = net.op("concat", [x, y, x], { axis: 3 });
       net.builder.output(net.conv(cat, 5));
+      const fixed = net.weight([2, 4, c]);
+      net.builder.output(
+        net.op("concat", [net.op("reduce_sum", [x], { axes: [0], keepDims: false }), fixed], { axis: 0 }),
+      );
       net.builder.output(net.op("concat", [y, x], { axis: 1 }));
       net.builder.output(net.op("reshape", [net.op("concat", [x, y], { axis: 2 })], { shape: [-1, 24 * c] }));
       net.builder.output(net.depthwise(net.op("slice", [x], { begin: [0, 0, 0, 0], size: [-1, 3, 4, 2] })));

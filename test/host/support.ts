@@ -6,7 +6,7 @@ import { GraphBuilder } from "../../src/model/builder.js";
 import type { NdArray } from "../../src/model/define-op.js";
 import { fromDoubles, toDoubles } from "../../src/model/doubles.js";
 import { getOp } from "../../src/model/ops/index.js";
-import { shapeAt, type Graph, type TensorRecord, type TensorValue } from "../../src/model/types.js";
+import { shapeAt, sizeOf, type Attrs, type Graph, type TensorRecord, type TensorValue } from "../../src/model/types.js";
 import { drawValues, type OpCase } from "../support/op-cases.js";
 
 /** One rounding to f32. */
@@ -66,17 +66,38 @@ export function bounds(
   const types = values.map(({ shape, dtype = "f32" }) => ({ dtype, shape, batchAxis: null }));
   const tolerance = op.tolerance(types, attrs);
   if (tolerance.kind === "exact") return exact.map(({ data }) => new Float64Array(data.length));
-  const shapes = exact.map(({ shape }) => shape);
+  const sizes = termSizes(c.op, values, attrs, exact);
+  return exact.map(({ data, dtype = "f32" }, k) =>
+    data.map((_, i) => (dtype === "f32" ? tolerance.count * ROUNDING * sizes[k]![i]! + 1e-30 * batch : 0)),
+  );
+}
+
+/** For each element of each result the size of the terms that it is made of. */
+function termSizes(
+  op: string,
+  values: readonly NdArray[],
+  attrs: never,
+  exact: readonly NdArray[],
+): readonly Float64Array[] {
   const absolute = values.map(({ data, shape }) => ({ data: data.map(Math.abs), shape }));
-  const sizes = LINEAR.has(c.op) ? op.reference(absolute, attrs, shapes) : exact;
-  return exact.map(({ data }, k) => {
-    // Where terms may cancel and are not known, the largest result stands for their size.
-    const largest = sizes[k]!.data.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
-    const factor = LINEAR.has(c.op) ? 1 : (CONDITION[c.op] ?? 1);
-    return data.map(
-      (_, i) => tolerance.count * ROUNDING * factor * (LINEAR.has(c.op) ? sizes[k]!.data[i]! : largest) + 1e-30 * batch,
-    );
-  });
+  const shapes = exact.map(({ shape }) => shape);
+  const reference = (operands: readonly NdArray[]): Float64Array[] =>
+    getOp(op)
+      .reference(operands, attrs, shapes)
+      .map(({ data }) => data);
+  if (LINEAR.has(op)) return reference(absolute);
+  if (op === "batch_norm") {
+    const [x, gamma, beta, mean, variance] = absolute as [NdArray, NdArray, NdArray, NdArray, NdArray];
+    return reference([x, gamma, beta, { ...mean, data: mean.data.map((v) => -v) }, variance]);
+  }
+  // Where terms may cancel and are not known, the largest result stands for their size.
+  const factor = CONDITION[op] ?? 1;
+  const least = TERMS[op]?.(values, attrs) ?? 0;
+  return exact.map(({ data }) => data.map(() => 0).fill(Math.max(factor * largestOf(data), least)));
+}
+
+function largestOf(data: Float64Array): number {
+  return data.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
 }
 
 /** Operators that are sums of products of their operands, so that their terms are those of the absolute operands. */
@@ -100,13 +121,47 @@ const LINEAR = new Set([
   "cumsum",
 ]);
 
-/** Terms of these may be this much larger than the largest result (means and differences cancel, cubic weights are negative). */
+/** Terms of these may be this much larger than the largest result (means and differences cancel). */
 const CONDITION: Readonly<Record<string, number>> = {
   batch_norm_train: 4,
   batch_norm_grad: 8,
-  batch_norm: 8,
-  resize: 4,
 };
+
+/** The size of terms that the largest result does not show, because they cancel in all of them. */
+const TERMS: Readonly<Record<string, (values: readonly NdArray[], attrs: Attrs) => number>> = {
+  gelu: ([x]) => largestOf(x!.data),
+  hard_swish: ([x]) => largestOf(x!.data),
+  hard_sigmoid: ([x], { alpha, beta }) => (alpha as number) * largestOf(x!.data) + Math.abs(beta as number),
+  elu: (_, { alpha }) => alpha as number,
+  selu: (_, { alpha, gamma }) => (alpha as number) * (gamma as number),
+  floor_mod: ([, b]) => largestOf(b!.data),
+  // Cubic weights are negative in places: the sizes of all along one axis sum to less than 2.
+  resize: ([x], { mode }) => (mode === "cubic" ? 4 : 1) * largestOf(x!.data),
+  layer_norm: (values, { axis, epsilon }) => {
+    const run = sizeOf(values[0]!.shape.slice(axis as number));
+    return normTerms(values, (p) => Math.floor(p / run), epsilon as number);
+  },
+  group_norm: (values, { groups, epsilon }) => {
+    const { shape } = values[0]!;
+    const channels = shape[shape.length - 1]!;
+    const sample = sizeOf(shape.slice(1));
+    const group = (p: number): number => Math.floor(((p % channels) * (groups as number)) / channels);
+    return normTerms(values, (p) => Math.floor(p / sample) * channels + group(p), epsilon as number);
+  },
+};
+
+/** |gamma| (|x - mean| + mean of |x|) / deviation + |beta|, the largest of each in all runs (see `normRoundings`). */
+function normTerms([x, gamma, beta]: readonly NdArray[], runOf: (p: number) => number, epsilon: number): number {
+  const runs = new Map<number, number[]>();
+  x!.data.forEach((v, p) => runs.set(runOf(p), [...(runs.get(runOf(p)) ?? []), v]));
+  const mean = (list: readonly number[]): number => list.reduce((sum, v) => sum + v, 0) / list.length;
+  const terms = [...runs.values()].map((list) => {
+    const centre = mean(list);
+    const deviation = Math.sqrt(mean(list.map((v) => (v - centre) ** 2)) + epsilon);
+    return (Math.max(...list.map((v) => Math.abs(v - centre))) + mean(list.map(Math.abs))) / deviation;
+  });
+  return Math.max(...terms) * (gamma ? largestOf(gamma.data) : 1) + (beta ? largestOf(beta.data) : 0);
+}
 
 /** Runs `c` in the wasm executor and expects every element within its bound of the reference. */
 export async function expectCase(c: OpCase, batch: number, seed: number, options: ExecutorOptions = {}): Promise<void> {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defineOp } from "../define-op.js";
 import { sizeOf, type TensorType } from "../types.js";
-import { moved, needF32, needVector } from "./shared/checks.js";
+import { moved, needF32, needVector, showType } from "./shared/checks.js";
 import { zeros } from "./shared/taps.js";
 import { IdapError } from "../errors.js";
 
@@ -13,7 +13,11 @@ function infer(inputs: readonly TensorType[]): TensorType[] {
   const x = inputs[0]!;
   needF32("batch_norm", inputs);
   if (x.shape.length === 0) throw new IdapError("E_RANK", "batch_norm needs x with a channel axis, got a scalar");
-  const c = x.shape[x.shape.length - 1]!;
+  const last = x.shape.length - 1;
+  if (x.batchAxis === last) {
+    throw new IdapError("E_BATCH", `batch_norm: the channels of x ${showType(x)} are its batch`);
+  }
+  const c = x.shape[last]!;
   ["gamma", "beta", "mean", "variance"].forEach((name, i) => needVector("batch_norm", name, inputs[i + 1], c));
   return [x];
 }

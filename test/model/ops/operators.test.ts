@@ -231,6 +231,7 @@ describe("shapes worked by hand", () => {
       "E_BATCH",
     ],
     ["softmax over the batch", "softmax", [x(4)], { axis: 0 }, "E_BATCH"],
+    ["norm of a batch of channels", "batch_norm", [x(), w(1), w(1), w(1), w(1)], { epsilon: 0 }, "E_BATCH"],
     ["concat along the batch", "concat", [x(4), x(4)], { axis: 0 }, "E_BATCH"],
     ["slice of the batch", "slice", [x(4)], { begin: [0, 0], size: [1, 2] }, "E_BATCH"],
     ["integers in arithmetic", "relu", [{ dtype: "i32", shape: [4], batchAxis: null }], {}, "E_DTYPE"],
