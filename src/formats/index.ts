@@ -86,7 +86,7 @@ const READ = ".tflite, .onnx, .h5, .keras, or a TensorFlow.js model.json with it
  * Reads a model file into a graph. The content decides the format; an extension that says otherwise is an error, since
  * one of the two is a mistake. A folder with a model.json stands for that file.
  *
- * @throws IdapError E_FILE, E_FORMAT (damaged or unknown), E_UNSUPPORTED (all operators at once), E_QUANTISED, ...
+ * @throws IdapError E_FILE, E_FORMAT (damaged or unknown), E_UNSUPPORTED (all operators at once), ...
  */
 export async function readModel(modelPath: string, options: ReadOptions = {}): Promise<Graph> {
   const { batch = 1, shapes, onProgress } = options;

@@ -262,8 +262,8 @@ describe("emission", () => {
   test("everything that cannot be emitted is named at once", async () => {
     const net = new Net(new Random(1), "odd");
     const x = net.input([4, 4, 2]);
-    const w = net.builder.input("w", { dtype: "f32", shape: [1, 1, 2, 2], batchAxis: null });
-    const y = net.op("conv2d", [x, w], { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1 });
+    const w = net.builder.input("w", { dtype: "f32", shape: [1, 1, 1, 2], batchAxis: null });
+    const y = net.op("conv2d", [x, w], { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 2 });
     net.builder.output(net.op("relu_grad", [x, y]));
     await expect(emitFiles(net.builder.build())).rejects.toMatchObject({
       code: "E_NOT_EMITTED",

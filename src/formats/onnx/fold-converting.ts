@@ -4,7 +4,8 @@ import { fromDoubles, toDoubles } from "../../model/doubles.js";
 import { getOp } from "../../model/ops/index.js";
 import { sizeOf, type Graph } from "../../model/types.js";
 import { Names } from "../shared/names.js";
-import { OnnxContext, OnnxOp, type Converter } from "./context.js";
+import { OnnxContext } from "./context.js";
+import { OnnxOp, type Converter } from "./op.js";
 import type { Constant } from "./wire.js";
 
 /**

@@ -1,6 +1,7 @@
 import { allocate, sizeOf, stridesOf, type Dtype, type Quantisation, type TensorData } from "../../model/types.js";
 import { axesOf, axisOf, permOf } from "../shared/check.js";
-import { permuted, shapeInFile, type OnnxOp } from "./context.js";
+import { permuted } from "./context.js";
+import { shapeInFile, type OnnxOp } from "./op.js";
 import { TensorProto_DataType } from "./generated/onnx_pb.js";
 import { sliceRanges } from "./slice-ranges.js";
 import { decodeTensor, dtypeOf, type Constant } from "./wire.js";

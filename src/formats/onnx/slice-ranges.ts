@@ -1,5 +1,5 @@
 import { axisOf } from "../shared/check.js";
-import type { OnnxOp } from "./context.js";
+import type { OnnxOp } from "./op.js";
 
 /** What is taken of one axis: `size` indices from `begin` on, `step` apart. */
 export interface Range {

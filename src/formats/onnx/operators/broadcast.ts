@@ -1,5 +1,6 @@
 import { permute } from "../../shared/permute.js";
-import { channelsLast, isOne, type OnnxOp } from "../context.js";
+import { channelsLast } from "../context.js";
+import { isOne, type OnnxOp } from "../op.js";
 import type { Constant } from "../wire.js";
 
 /** A constant operand with its axes where a partner of rank `rank` with channels last has them. */

@@ -1,6 +1,6 @@
 import { sizeOf } from "../../../model/types.js";
 import { permute } from "../../shared/permute.js";
-import type { Converter, OnnxOp } from "../context.js";
+import type { Converter, OnnxOp } from "../op.js";
 import {
   batchFirst,
   onImage,

@@ -1,5 +1,5 @@
 import type { Attrs } from "../../../model/types.js";
-import type { Converter, OnnxOp } from "../context.js";
+import type { Converter, OnnxOp } from "../op.js";
 import { TensorProto_DataType as T, type NodeProto } from "../generated/onnx_pb.js";
 import { partName } from "../producer.js";
 import { dtypeOf, typeName } from "../wire.js";

@@ -2,7 +2,7 @@ import { IdapError } from "../../../model/errors.js";
 import { sizeOf, stridesOf } from "../../../model/types.js";
 import { axisOf, tableSize } from "../../shared/check.js";
 import { oneHot } from "../../shared/decompose/arithmetic.js";
-import { refuseComputed, type Converter, type OnnxOp } from "../context.js";
+import { refuseComputed, type Converter, type OnnxOp } from "../op.js";
 
 /** Indices count from the end where they are negative, which the IR's operator does too. */
 export const Gather: Converter = {

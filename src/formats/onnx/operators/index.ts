@@ -1,4 +1,4 @@
-import type { Converter } from "../context.js";
+import type { Converter } from "../op.js";
 import * as convolution from "./convolution.js";
 import * as elementwise from "./elementwise.js";
 import * as gather from "./gather.js";

@@ -4,7 +4,8 @@ import { axesOf, axisOf, permOf } from "../../shared/check.js";
 import { depthToSpace, spaceToDepth } from "../../shared/decompose/space.js";
 import { split } from "../../shared/decompose/split.js";
 import { reshapeTarget } from "../../shared/reshape.js";
-import { channelsLast, refuseComputed, shapeInFile, type Converter, type OnnxOp } from "../context.js";
+import { channelsLast } from "../context.js";
+import { refuseComputed, shapeInFile, type Converter, type OnnxOp } from "../op.js";
 import { sliceRanges } from "../slice-ranges.js";
 import { allInputs } from "./broadcast.js";
 

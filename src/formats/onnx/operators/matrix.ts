@@ -1,7 +1,7 @@
 import { sizeOf } from "../../../model/types.js";
 import { einsum } from "../../shared/decompose/einsum.js";
 import { permute } from "../../shared/permute.js";
-import type { Converter, OnnxOp } from "../context.js";
+import type { Converter, OnnxOp } from "../op.js";
 import type { NodeProto } from "../generated/onnx_pb.js";
 import { biasName } from "../producer.js";
 

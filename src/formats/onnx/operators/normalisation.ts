@@ -1,7 +1,8 @@
 import { IdapError } from "../../../model/errors.js";
 import { sizeOf } from "../../../model/types.js";
 import { axesOf, axisOf, tableSize } from "../../shared/check.js";
-import { channelsLast, type Converter, type OnnxOp } from "../context.js";
+import { channelsLast } from "../context.js";
+import { type Converter, type OnnxOp } from "../op.js";
 
 /**
  * An operator along one axis. Before operator set 13 it ran over all axes from `axis` on, taken as one.

@@ -1,4 +1,4 @@
-import { type Converter, type OnnxOp } from "../context.js";
+import { type Converter, type OnnxOp } from "../op.js";
 import { batchFirst, onImage, padsOf, pairOf, refuseWindow, spatialOf, windowOf, type Window } from "./window.js";
 
 /** Attributes of a pool over the spatial axes `axes`; those that are as usual are left out. */

@@ -4,7 +4,7 @@
  */
 import type { Quantisation } from "../../../model/types.js";
 import { axisOf } from "../../shared/check.js";
-import { refuseComputed, type Converter, type OnnxOp } from "../context.js";
+import { refuseComputed, type Converter, type OnnxOp } from "../op.js";
 import { quantOf } from "../fold.js";
 import { AWAY, partName } from "../producer.js";
 import type { Constant } from "../wire.js";

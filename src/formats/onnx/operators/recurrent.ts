@@ -1,4 +1,4 @@
-import type { Converter, OnnxOp } from "../context.js";
+import type { Converter, OnnxOp } from "../op.js";
 
 const ACTIVATIONS: Readonly<Record<string, string>> = {
   sigmoid: "sigmoid",

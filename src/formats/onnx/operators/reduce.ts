@@ -1,7 +1,8 @@
 import { axesOf, axisOf } from "../../shared/check.js";
 import type { Dtype } from "../../../model/types.js";
 import { indicesName } from "../producer.js";
-import { channelsLast, refuseComputed, type Converter, type OnnxOp } from "../context.js";
+import { channelsLast } from "../context.js";
+import { refuseComputed, type Converter, type OnnxOp } from "../op.js";
 
 /** Operand 0 in the order that a reduction takes it in, the axes in it, and whether the result has channels last. */
 function reduction(op: OnnxOp): { x: string; axes: number[]; keepDims: boolean; last: boolean } | null {

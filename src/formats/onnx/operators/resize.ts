@@ -1,5 +1,5 @@
 import { axisOf } from "../../shared/check.js";
-import { refuseComputed, shapeInFile, type Converter, type OnnxOp } from "../context.js";
+import { refuseComputed, shapeInFile, type Converter, type OnnxOp } from "../op.js";
 
 const MODES: Readonly<Record<string, string>> = {
   nearest: "nearest",

@@ -1,4 +1,4 @@
-import type { OnnxOp } from "../context.js";
+import type { OnnxOp } from "../op.js";
 import { samePadding } from "../../shared/window.js";
 
 /** A sliding window over the spatial axes, one entry for each. */
