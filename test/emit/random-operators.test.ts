@@ -8,6 +8,7 @@ import { createExecutor } from "../../src/host/executor.js";
 import { evaluateGraph } from "../../src/host/reference.js";
 import type { NdArray } from "../../src/model/define-op.js";
 import { toDoubles } from "../../src/model/doubles.js";
+import { getOp } from "../../src/model/ops/index.js";
 import { Random } from "../../src/model/random.js";
 import { shapeAt, type Graph, type Node, type TensorRecord, type TensorValue } from "../../src/model/types.js";
 import { evaluateNode, localBounds, propagate } from "../support/random-graph/errors.js";
@@ -55,7 +56,24 @@ async function expectEveryNode(graph: Graph, inputs: TensorRecord, batch: number
   for (const [name, value] of Object.entries(inputs)) host.set(name, toArray(value));
   for (const [name, { data, type }] of graph.tensors) if (data) host.set(name, toArray({ data, ...type }));
   expectShapes(graph, host, batch);
-  for (const node of graph.nodes) expectNode(graph, node, host, batch);
+  for (const node of graph.nodes) {
+    expectBatch(graph, node, batch);
+    expectNode(graph, node, host, batch);
+  }
+}
+
+/** Operands of the larger batch as fixed extents give the result's type that the open batch states. */
+function expectBatch(graph: Graph, { op, name, attrs, inputs, outputs }: Node, batch: number): void {
+  const fixed = inputs.map((input) => {
+    const { type } = graph.tensors.get(input)!;
+    return { ...type, shape: shapeAt(type, batch), batchAxis: null };
+  });
+  getOp(op)
+    .infer(fixed, attrs)
+    .forEach(({ shape, dtype }, k) => {
+      const { type } = graph.tensors.get(outputs[k]!)!;
+      expect({ shape, dtype }, `${op} ${name}`).toEqual({ shape: shapeAt(type, batch), dtype: type.dtype });
+    });
 }
 
 function expectNode(graph: Graph, node: Node, host: ReadonlyMap<string, NdArray>, batch: number): void {
