@@ -163,20 +163,6 @@ describeWithData(
     test("10,000 runs of ResNet-8 grow the heap by less than 64 kB", () => {
       expect(runPackage(path.join(folder, "resnet8"), "simd", [], false, 10_000).grown).toBeLessThan(65536);
     });
-
-    test("DS-CNN recognises 90 % of the keyword set", () => {
-      const features = sharedData("kws01/features-i8-1000x49x10.bin")!;
-      const labels = readFileSync(sharedData("kws01/y_labels.csv")!, "utf8")
-        .trim()
-        .split("\n")
-        .map((line) => Number(line.split(",")[2]));
-      const values = Float32Array.from(new Int8Array(readFileSync(features)), (q) => (q - 83) * 0.5847029);
-      const scaled = path.join(folder, "kws.bin");
-      writeFileSync(scaled, new Uint8Array(values.buffer));
-      const { outputs } = runPackage(path.join(folder, "dscnn"), "simd", [scaled]);
-      const right = outputs.filter((y, i) => y.indexOf(Math.max(...y)) === labels[i]).length;
-      expect(Math.abs(right / labels.length - 0.9)).toBeLessThanOrEqual(0.002);
-    });
   },
 );
 
