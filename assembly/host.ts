@@ -16,6 +16,7 @@ export function data_end(): usize {
 
 export * from "./kernels/binary";
 export * from "./kernels/quantize";
+export * from "./kernels/requantize";
 export * from "./kernels/select";
 export * from "./kernels/unary";
 export { conv } from "./kernels/conv";

@@ -5,11 +5,10 @@
  *   fake_quantize_words(x, t, y, n0..n3, x0..x3, t0..t3, y0..y3, rounding)   f32 -> f32
  *   dequantize_words(x, t, y, n0..n3, x0..x3, t0..t3, y0..y3)            i32 -> f32
  *
- * t: a table of {scale, lowest, highest f32, zero point i32, 2^bits, 2^-bits f32, 8 bytes}, the bounds less the zero point;
- * strides of 32 bytes along the axis that has entries of its own, else 0. Where 2^bits is not 0, the quotient is first rounded
- * to that fraction (halves up). rounding: halves away from zero (0), to the even integer (1), or away from zero with the zero
- * point added (2). The quotient is rounded to f32 as ONNX Runtime and TFLite do; the integer is exact after that, the real
- * has one rounding.
+ * t: a table of {scale, lowest, highest f32, zero point i32}, the bounds less the zero point; strides of 16 bytes along the
+ * axis that has scales of its own, else 0. rounding: halves away from zero (0), to the even integer (1), or away from zero with
+ * the zero point added (2). The quotient is rounded to f32 as ONNX Runtime and TFLite do; the integer is exact after that, the
+ * real has one rounding.
  * NaN becomes the zero point; fake_quantize keeps it.
  */
 
@@ -27,12 +26,7 @@ function roundAway(x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function steps(x: v128, t: usize, rounding: i32): v128 {
-  let quotient = f32x4.div(x, v128.load_splat<f32>(t));
-  if (load<f32>(t, 16) > 0) {
-    const fine = f32x4.mul(quotient, v128.load_splat<f32>(t, 16)), low = f32x4.floor(fine);
-    const up = v128.and(f32x4.ge(f32x4.sub(fine, low), f32x4.splat(0.5)), f32x4.splat(1));
-    quotient = f32x4.mul(f32x4.add(low, up), v128.load_splat<f32>(t, 20));
-  }
+  const quotient = f32x4.div(x, v128.load_splat<f32>(t));
   let whole: v128;
   if (rounding == 1) {
     whole = f32x4.nearest(quotient);

@@ -118,6 +118,7 @@ export const KERNELS: readonly KernelDescriptor[] = [
     families: null,
     error: "1 for reals, 0 for integers",
   },
+  { name: "requantize", implements: ["requantize"], fuses: "", families: null, error: "0" },
   { name: "softmax", implements: ["softmax"], fuses: "", families: null, error: "terms + 6, and |x - max|" },
   { name: "matmul", implements: ["matmul"], fuses: "", families: null, error: "2K for sums of K terms" },
   {

@@ -49,7 +49,7 @@ export interface OpDef<A = any> {
   readonly outputs: readonly string[];
   /** Input positions that hold trained parameters when they are constants. */
   readonly params?: readonly number[];
-  /** True for operators that exist only in training graphs (gradients, losses). */
+  /** True for operators that no model has: those of training graphs (gradients, losses) and of simulations. */
   readonly internal?: boolean;
   readonly attrs: z.ZodType<A>;
   /** Output types from input types; throws an IdapError that names both sides when they do not fit. */

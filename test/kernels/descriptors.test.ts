@@ -7,7 +7,8 @@ import { getOp } from "../../src/model/ops/index.js";
 test("every kernel has its file, and implements operators that exist", () => {
   for (const { name, implements: ops } of KERNELS) {
     expect(existsSync(new URL(`../../assembly/kernels/${name}.ts`, import.meta.url)), name).toBe(true);
-    for (const op of ops) expect(getOp(op).internal ?? false).toBe(false);
+    // Simulated models can be emitted, though no file has their operator.
+    for (const op of ops) expect(getOp(op).internal ?? false).toBe(op === "requantize");
   }
 });
 

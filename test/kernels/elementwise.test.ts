@@ -323,7 +323,7 @@ describe("quantisation", () => {
   ] as const)("%s, halves to %s, scale %d, zero point %d", (dtype, rounding, scale, zeroPoint) => {
     const attrs = { dtype, rounding, scale: [scale], zeroPoint: [zeroPoint], axis: null };
     const [low, high] = { i8: [-128, 127], u8: [0, 255], i32: [-(2 ** 31), 2 ** 31 - 1] }[dtype] as [number, number];
-    const table = new Int32Array(8);
+    const table = new Int32Array(4);
     const floats = new Float32Array(table.buffer);
     floats.set([scale, low - zeroPoint, high - zeroPoint]);
     table[3] = zeroPoint;
@@ -362,10 +362,5 @@ describe("quantisation", () => {
     ).toBeLessThanOrEqual(2);
     const fake = run("fake_quantize_words", x, false);
     expect(worst(x, fake, reference("fake_quantize", attrs, [x]), own)).toBeLessThanOrEqual(2);
-    for (const bits of dtype === "i32" ? [] : [0, 4, 15]) {
-      floats.set([2 ** bits, 2 ** -bits], 4);
-      const twice = run("fake_quantize_words", x, false);
-      expect(worst(x, twice, reference("fake_quantize", { ...attrs, bits: [bits] }, [x]), own)).toBeLessThanOrEqual(2);
-    }
   });
 });

@@ -19,6 +19,7 @@ import { pow } from "./pow.js";
 import { quantize } from "./quantize.js";
 import { recurrent } from "./recurrent.js";
 import { reduce } from "./reduce.js";
+import { requantize } from "./requantize.js";
 import { resize } from "./resize.js";
 import { select } from "./select.js";
 import { slice } from "./slice.js";
@@ -27,7 +28,7 @@ import { topK } from "./top_k.js";
 import { unary } from "./unary.js";
 
 const registry: ReadonlyMap<string, CallsDef> = new Map(
-  [argReduce, binary, broadcastTo, cast, clip, compare, convTranspose2d, copy, cumsum, gather, gelu, logical, matmul, norm, pad, pow, quantize, recurrent, reduce, resize, select, slice, tile, topK, unary].flatMap((def) => def.ops.map((op) => [op, def] as const)),
+  [argReduce, binary, broadcastTo, cast, clip, compare, convTranspose2d, copy, cumsum, gather, gelu, logical, matmul, norm, pad, pow, quantize, recurrent, reduce, requantize, resize, select, slice, tile, topK, unary].flatMap((def) => def.ops.map((op) => [op, def] as const)),
 );
 
 /** How an operator becomes kernel calls; undefined for those that have code of their own on host and device. */

@@ -3,24 +3,21 @@ import { defineCalls } from "../define-calls.js";
 import { blocks } from "../strided.js";
 
 /** Bytes of an entry of the table that the kernels read. */
-const ENTRY = 32;
+const ENTRY = 16;
 const ROUNDING = { away: 0, even: 1, code: 2 } as const;
 
-type Scales = ScaleAttrs & Partial<Pick<QuantAttrs, "dtype" | "bits">>;
+type Scales = ScaleAttrs & Partial<Pick<QuantAttrs, "dtype">>;
 
-/** {scale, lowest, highest, zero point, 2^bits or 0, 2^-bits}: all f32 but the zero point; bounds less the zero point. */
-function scaleTable({ scale, zeroPoint, dtype, bits }: Scales): Int32Array {
-  const count = Math.max(scale.length, bits?.length ?? 1);
-  const words = new Int32Array((ENTRY / 4) * count);
+/** {scale, lowest, highest, zero point}: all f32 but the zero point; bounds less the zero point. */
+function scaleTable({ scale, zeroPoint, dtype }: Scales): Int32Array {
+  const words = new Int32Array((ENTRY / 4) * scale.length);
   const floats = new Float32Array(words.buffer);
   const [low, high] = INTEGER_RANGE[dtype ?? "i32"];
-  const pick = (values: readonly number[], i: number): number => values[values.length === 1 ? 0 : i]!;
-  for (let i = 0; i < count; i++) {
-    const zero = pick(zeroPoint, i);
+  for (let i = 0; i < scale.length; i++) {
+    const zero = zeroPoint[zeroPoint.length === 1 ? 0 : i]!;
     const at = (ENTRY / 4) * i;
-    floats.set([pick(scale, i), low - zero, high - zero], at);
+    floats.set([scale[i]!, low - zero, high - zero], at);
     words[at + 3] = zero;
-    if (bits) floats.set([2 ** pick(bits, i), 2 ** -pick(bits, i)], at + 4);
   }
   return words;
 }
@@ -31,7 +28,7 @@ export const quantize = defineCalls({
   inPlace: true,
   calls({ op, attrs, inputs: [x], outputs: [y], table, call }) {
     const a = attrs as unknown as QuantAttrs;
-    const along = (a.bits?.length ?? 1) > 1 ? y!.shape.length - 1 : a.scale.length > 1 ? a.axis : null;
+    const along = a.scale.length > 1 ? a.axis : null;
     const strides = y!.shape.map((_, axis) => (axis === along ? ENTRY : 0));
     const scales = { address: table(scaleTable(a)), strides };
     const rounding = op === "dequantize" ? [] : [ROUNDING[a.rounding]];

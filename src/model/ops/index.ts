@@ -79,6 +79,7 @@ import { relu } from "./relu.js";
 import { relu6 } from "./relu6.js";
 import { relu6Grad } from "./relu6_grad.js";
 import { reluGrad } from "./relu_grad.js";
+import { requantize } from "./requantize.js";
 import { reshape } from "./reshape.js";
 import { resize } from "./resize.js";
 import { rnn } from "./rnn.js";
@@ -185,6 +186,7 @@ const registry: ReadonlyMap<string, OpDef> = new Map<string, OpDef>(
     relu6,
     relu6Grad,
     reluGrad,
+    requantize,
     reshape,
     resize,
     rnn,

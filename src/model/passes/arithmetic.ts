@@ -45,6 +45,8 @@ function division(node: Node, view: View): Replacement | null {
 
 function subtraction(node: Node, view: View): Replacement | null {
   const [a, b] = node.inputs as [string, string];
+  // Integer kernels round a difference in their own way, and the constant has the scale that they need.
+  if (view.graph.tensors.get(node.outputs[0]!)!.quant) return null;
   if (view.scalar(a) === 0) return { op: "neg", inputs: [b] };
   const data = view.floats(b);
   return data && { op: "add", inputs: [a, { name: "negative", shape: view.type(b).shape, data: data.map((v) => -v) }] };

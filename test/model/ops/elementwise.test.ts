@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { getOp } from "../../../src/model/ops/index.js";
 import { erf } from "../../../src/model/ops/shared/erf.js";
+import { Random } from "../../../src/model/random.js";
 import type { Dtype, TensorType } from "../../../src/model/types.js";
 
 const run = (op: string, attrs: object, dtype: Dtype, ...inputs: number[][]): number[] => [
@@ -57,16 +58,45 @@ describe("quantisation", () => {
     expect(half("even")).toEqual([10, 12, 10, 8, 12, 13, 127, -128, 10]);
   });
 
-  test("halves of codes, and of a product that is rounded before it is shifted, by hand", () => {
+  test("halves of codes by hand", () => {
     const a = { dtype: "i8", scale: [1], zeroPoint: [-10], axis: null };
     const x = [0.5, 2.5, -0.5, -2.5, 12.5];
     expect(run("quantize", a, "f32", x)).toEqual([-9, -7, -11, -13, 3]);
     expect(run("quantize", { ...a, rounding: "code" }, "f32", x)).toEqual([-10, -8, -11, -13, 3]);
-    // 0.46875 has 5 fraction bits; with 3 it is 0.5 before the second rounding, with 4 too (halves go up), with 5 it stays.
-    const twice = (bits: number, v: number): number[] => run("fake_quantize", { ...a, bits: [bits] }, "f32", [v]);
-    expect([3, 4, 5].map((bits) => twice(bits, 0.46875)[0])).toEqual([1, 1, 0]);
-    expect(twice(3, -0.5625)).toEqual([-1]);
-    expect(twice(0, -0.5)).toEqual([0]);
+  });
+
+  describe("requantize", () => {
+    const whole = { headroom: 0, low: -(2 ** 31), high: 2 ** 31 - 1, to: "i32" };
+
+    test("halves of the product go up, halves of what is shifted away from zero; once: up", () => {
+      const half = { ...whole, multiplier: [2 ** 30] };
+      expect(run("requantize", { ...half, shift: [0] }, "i32", [1, -1, 3, -3, 4])).toEqual([1, 0, 2, -1, 2]);
+      // 3/2 becomes 2, a quarter of which is 1/2; once: 3/8. Of -6 only the second rounding sees a half.
+      expect(run("requantize", { ...half, shift: [-2] }, "i32", [3, -6, -4])).toEqual([1, -1, -1]);
+      expect(run("requantize", { ...half, shift: [-2], rounding: "once" }, "i32", [3, -6, -4])).toEqual([0, -1, 0]);
+      expect(run("requantize", { ...half, shift: [2], headroom: 3 }, "i32", [5])).toEqual([80]);
+    });
+
+    test("is exact for all of 32 bits", () => {
+      const random = new Random(7);
+      const word = (): number => Math.floor(random.next() * 2 ** 32) | 0;
+      for (let k = 0; k < 500; k++) {
+        const [x, multiplier, right] = [word() >> random.int(24), word() >>> 1, random.int(32)];
+        const product = BigInt(x) * BigInt(multiplier);
+        const high = (product + (1n << 30n)) >> 31n;
+        const half = right === 0 ? 0n : 1n << BigInt(right - 1);
+        const twice = high < 0n ? -((-high + half) >> BigInt(right)) : (high + half) >> BigInt(right);
+        const once = (product + (1n << BigInt(30 + right))) >> BigInt(31 + right);
+        const attrs = { ...whole, multiplier: [multiplier], shift: [-right] };
+        expect(run("requantize", attrs, "i32", [x]).map((v) => v + 0)).toEqual([Number(twice)]);
+        expect(run("requantize", { ...attrs, rounding: "once" }, "i32", [x]).map((v) => v + 0)).toEqual([Number(once)]);
+      }
+    });
+
+    test("results are cut off at the bounds, and channels have multipliers of their own", () => {
+      const attrs = { ...whole, multiplier: [2 ** 30, 2 ** 30], shift: [1, 3], low: -10, high: 20 };
+      expect(run("requantize", attrs, "f32", [7, 2, -100, 9])).toEqual([7, 8, -10, 20]);
+    });
   });
 
   test("the quotient is rounded to f32 first, as the source runtimes do", () => {

@@ -132,7 +132,22 @@ const quantisations: OpCase[] = fixed([
     axis: null,
     rounding: "code",
   }),
-  make("fake_quantize", "rounded twice", [x(4, 3)], { dtype: "i8", ...one, bits: [1, 4, 9] }),
+  make("requantize", "a multiplier for each channel", [as("i32", x(4, 3))], {
+    multiplier: [1431655765, 1789569707, 1073741824],
+    shift: [3, -1, 0],
+    low: -100,
+    high: 120,
+    to: "f32",
+  }),
+  make("requantize", "rounded once", [as("i32", x(3, 7))], {
+    multiplier: [1431655765],
+    shift: [-19],
+    headroom: 20,
+    rounding: "once",
+    low: -(2 ** 31),
+    high: 2 ** 31 - 1,
+    to: "i32",
+  }),
 ]);
 
 /** By kind: each group is one module for tests of packages. */

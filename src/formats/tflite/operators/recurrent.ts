@@ -1,5 +1,6 @@
 import { IdapError } from "../../../model/errors.js";
 import { dropAxis, insertAxis, reshapeTo, transposed } from "../../shared/decompose/emit.js";
+import { quantOf } from "../constants.js";
 import { ACTIVATIONS, F } from "../schema.js";
 import { activationOf, refuseComputed, type Converter, type TfliteOp } from "../context.js";
 
@@ -132,12 +133,21 @@ function lstm(
   if (peephole) operands.push(constant([3 * units], "p"));
   const clip = op.option((o) => o.f32(f.cellClip), 0);
   const g = FUNCTIONS[activationOf(op, f.activation)]!;
-  return op.steps("lstm", "lstm", operands, {
+  const outputs = op.steps("lstm", "lstm", operands, {
     direction: d === 2 ? "bidirectional" : "forward",
     activations: layouts.flatMap(() => ["sigmoid", g, g]),
     clip: null,
     cellClip: clip > 0 ? clip : null,
   });
+  if (layouts.length === 1) annotateStates(op, layouts[0]!, outputs.slice(1));
+  return outputs;
+}
+
+/** The states that integer kernels keep between steps have scales of their own. */
+function annotateStates(op: TfliteOp, { hidden, cell }: LstmLayout, outputs: readonly string[]): void {
+  const quants = [hidden, cell].map((i) => (op.has(i) ? quantOf(op.fileTensor(i), op.context.source.file) : null));
+  if (!quants.every((q) => q !== null && q.axis === null)) return;
+  outputs.forEach((name, k) => op.context.builder.annotate(name, quants[k]!));
 }
 
 /** Time first, as the IR has it. */

@@ -21,11 +21,6 @@ export const quantAttrs = scaleAttrs.extend({
    * `code` 0, zero point included, as TFLite's kernels that average codes.
    */
   rounding: z.enum(["away", "even", "code"]).default("away"),
-  /**
-   * Fraction bits to which the quotient is rounded first (halves up), one entry or one for each index of the last axis:
-   * fixed-point kernels round the product of a sum and its multiplier before they shift it and round again. Null: once.
-   */
-  bits: z.array(z.int().min(0).max(15)).min(1).nullable().default(null),
 });
 export type QuantAttrs = z.infer<typeof quantAttrs>;
 
@@ -60,11 +55,11 @@ export function cutScales<A extends ScaleAttrs>(c: CutContext, a: A): A {
   return { ...a, scale: pick(a.scale), zeroPoint: pick(a.zeroPoint) };
 }
 
-/** f(x, scale, zeroPoint, index) element by element; the scale is the f32 number that files hold. */
+/** f(x, scale, zeroPoint) element by element; the scale is the f32 number that files hold. */
 export function mapScales(
   { data, shape }: NdArray,
   { scale, zeroPoint, axis }: ScaleAttrs,
-  f: (x: number, scale: number, zeroPoint: number, index: number) => number,
+  f: (x: number, scale: number, zeroPoint: number) => number,
 ): NdArray {
   const scales = scale.map(Math.fround);
   const run = axis === null ? data.length : sizeOf(shape.slice(axis + 1));
@@ -72,7 +67,7 @@ export function mapScales(
     shape,
     data: data.map((x, p) => {
       const i = Math.floor(p / run) % scales.length;
-      return f(x, scales[i]!, zeroPoint[zeroPoint.length === 1 ? 0 : i]!, p);
+      return f(x, scales[i]!, zeroPoint[zeroPoint.length === 1 ? 0 : i]!);
     }),
   };
 }
@@ -81,16 +76,9 @@ export function mapScales(
  * The integer that stands for x, less the zero point. The quotient is rounded to f32 first, as TFLite and ONNX Runtime
  * do, so that values half way between two integers end where theirs do. NaN becomes the zero point.
  */
-export function stepsOf(
-  x: number,
-  scale: number,
-  zeroPoint: number,
-  { dtype, rounding }: QuantAttrs,
-  bits: number | null = null,
-): number {
+export function stepsOf(x: number, scale: number, zeroPoint: number, { dtype, rounding }: QuantAttrs): number {
   const [low, high] = INTEGER_RANGE[dtype];
-  let quotient = Math.fround(Math.fround(x) / scale);
-  if (bits !== null) quotient = Math.floor(quotient * 2 ** bits + 0.5) / 2 ** bits;
+  const quotient = Math.fround(Math.fround(x) / scale);
   if (Number.isNaN(quotient)) return 0;
   const whole = roundTo(quotient, zeroPoint, rounding);
   return Math.min(Math.max(whole, low - zeroPoint), high - zeroPoint);
