@@ -97,9 +97,9 @@ refused, all such operators of a model at once.
 
 ${table(["format", "operators"], others)}
 
-## In training graphs only
+## In no model file
 
-These appear in gradients and losses, never in a model file or a package: ${code(internal)}.
+These appear in gradients, losses and simulations of quantised models: ${code(internal)}.
 `;
 }
 
