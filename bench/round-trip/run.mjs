@@ -1,0 +1,165 @@
+// Models that are read, written again and given to the runtimes of their formats. README.md says how to run it.
+//
+//   node bench/round-trip/run.mjs [--only NAME] [--formats onnx,tfjs,tflite] [--max-macs N] [--data DIR] [--json]
+//
+// Float models have to give their recorded outputs. Of quantised ones the float network inside is written, which has to
+// give what our host gives of it (`npm run check:models` compares the host with the recording).
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { evaluate, roundingSensitivity } from "../../scripts/models/exact.mjs";
+import { FLOAT_BOUND, runOnHost } from "../../scripts/models/check.mjs";
+import { loadLibrary } from "../../scripts/models/library.mjs";
+import { compare, listModels, namedInputs, recordedCases } from "../../scripts/models/recorded.mjs";
+import { floatForm, withCommonTypes } from "./float-form.mjs";
+import { openLiteRt } from "./litert.mjs";
+import { runOrt } from "./ort.mjs";
+import { runTfjs } from "./tfjs.mjs";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string", default: "" },
+    formats: { type: "string", default: "onnx,tfjs,tflite" },
+    "max-macs": { type: "string", default: "Infinity" },
+    data: { type: "string", default: path.join(root, "../shared/data") },
+    library: { type: "string", default: path.join(root, "dist") },
+    json: { type: "boolean", default: false },
+  },
+});
+/**
+ * f32's epsilon. ONNX Runtime's sigmoid is a rational function that is this far off, which of a single score of 1e-5
+ * or 1e-13 is much; such an output has no range to compare with.
+ */
+const EPSILON = 2 ** -23;
+const library = await loadLibrary(options.library);
+const work = mkdtempSync(path.join(os.tmpdir(), "round-trip-"));
+const own = JSON.parse(readFileSync(new URL("./package.json", import.meta.url), "utf8"));
+const formats = options.formats.split(",");
+let browser = null;
+
+/** How each format is written and run; results are records by name, or lists with names. */
+const WRITTEN = {
+  onnx: async (graph, stem, inputs) => {
+    const file = path.join(work, `${stem}.onnx`);
+    await library.writeModel(graph, file, "onnx");
+    return { outputs: await runOrt(file, inputs) };
+  },
+  tfjs: async (graph, stem, inputs) => {
+    const folder = path.join(work, stem);
+    await library.writeModel(graph, folder, "tfjs");
+    return runTfjs(folder, inputs);
+  },
+  tflite: async (graph, stem, inputs) => {
+    await library.writeModel(withCommonTypes(graph), path.join(work, `${stem}.tflite`), "tflite");
+    browser ??= await openLiteRt(work);
+    const list = await browser.run(`${stem}.tflite`, withIntegers(inputs));
+    const named = list.every(({ name }) => graph.outputs.some((port) => port.name === name));
+    return { outputs: Object.fromEntries(list.map((value, i) => [named ? value.name : graph.outputs[i].name, value])) };
+  },
+};
+
+/** Booleans as the i32 that `withCommonTypes` makes of them. */
+function withIntegers(inputs) {
+  const wide = (value) =>
+    value.dtype === "bool" ? { ...value, data: Int32Array.from(value.data), dtype: "i32" } : value;
+  return Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, wide(value)]));
+}
+
+/** Runtimes give integers in types of their own; values and shapes are what counts. */
+const share = (got, want) => {
+  const { difference, range } = compare(got, want);
+  return difference === 0 ? 0 : difference / (range || 1);
+};
+
+/** The outputs that a written float model has to give: recorded ones, in f64 where the recording rounded activations. */
+async function expected(graph, cases) {
+  if ([...graph.tensors.values()].some((t) => t.data && t.quant)) {
+    return { against: "f64", wanted: cases.map(({ inputs }) => evaluate(library, graph, inputs, {})) };
+  }
+  return { against: "recording", wanted: cases.map(({ outputs }) => outputs) };
+}
+
+async function roundTrip(name, graph, cases, { against, wanted }) {
+  const stem = name.replaceAll(/[/ ]/g, "-").replace(/\.[^.]*$/, "");
+  const row = { model: name, against };
+  let sensitivity = null;
+  for (const format of formats) {
+    try {
+      let [worst, passes, backend] = [0, true, undefined];
+      for (const [c, { inputs }] of cases.entries()) {
+        const { outputs, ...rest } = await WRITTEN[format](graph, stem, namedInputs(graph, inputs));
+        backend = rest.backend;
+        graph.outputs.forEach(({ name: output }, i) => {
+          const [got, want] = [outputs[output], wanted[c][i]];
+          if (!got) throw new Error(`the output ${output} is missing`);
+          if (got.shape.join() !== want.shape.join())
+            throw new Error(`${output} is [${got.shape}] and not [${want.shape}]`);
+          const whole = graph.tensors.get(graph.outputs[i].tensor).type.dtype !== "f32";
+          const found = compare(got, want);
+          const error = share(got, want);
+          // Of integers one step may turn where f32 rounds the other way.
+          if (whole ? found.withinOne < 0.99 : error > FLOAT_BOUND && found.difference > EPSILON) {
+            sensitivity ??= roundingSensitivity(library, graph, inputs);
+            passes &&= !whole && found.difference <= 2 * sensitivity[i];
+          }
+          worst = Math.max(worst, whole ? 1 - found.withinOne : error);
+        });
+      }
+      row[format] = { error: worst, passes, ...(backend && { backend }) };
+    } catch (error) {
+      row[format] = { failed: error.message, refused: error.name === "IdapError", passes: false };
+    }
+  }
+  return row;
+}
+
+/** ResNet-8 with half of every group of channels cut, against f64. */
+async function prunedResnet() {
+  const file = path.join(options.data, "models/mlperf-tiny/pretrainedResnet.tflite");
+  const dense = await library.readModel(file);
+  const cuts = library.analyzeCoupling(dense).groups.flatMap((group) => {
+    const free = group.atoms.filter((atom) => atom.frozen === null).map((atom) => atom.id);
+    return free.length > 1 ? [{ group, atoms: free.slice(0, free.length >> 1) }] : [];
+  });
+  const graph = library.cutAtoms(dense, cuts);
+  const golden = path.join(options.data, "models/mlperf-tiny/golden/pretrainedResnet.tflite");
+  const cases = recordedCases(golden).slice(0, 1);
+  const wanted = cases.map(({ inputs }) => evaluate(library, graph, inputs, {}));
+  return roundTrip("pruned ResNet-8", graph, cases, { against: "f64", wanted });
+}
+
+function text(result) {
+  if (!result) return "";
+  if (result.failed) return `${result.refused ? "refused" : "FAILS"}: ${result.failed}`;
+  return `${result.passes ? "" : "DIFFERS "}${result.error.toExponential(1)}${result.backend === "cpu" ? " (cpu)" : ""}`;
+}
+
+const rows = [];
+const show = (row) => {
+  rows.push(row);
+  if (!options.json) console.log([row.model, row.against, ...formats.map((f) => text(row[f]))].join(" | "));
+};
+if (!options.json) console.log(["model", "against", ...formats].join(" | "));
+for (const model of listModels(path.join(options.data, "models"))) {
+  if (!model.name.includes(options.only)) continue;
+  const read = await library.readModel(model.file);
+  if (library.graphCost(read).macs > Number(options["max-macs"])) continue;
+  const recorded = recordedCases(model.golden).slice(0, 1);
+  if (library.simulateQuantisation(read) === read) {
+    show(await roundTrip(model.name, read, recorded, await expected(read, recorded)));
+  } else {
+    const { graph, toFloat } = floatForm(read);
+    const cases = recorded.map(({ inputs }) => ({ inputs: toFloat(inputs) }));
+    const wanted = await runOnHost(library, graph, cases);
+    show(await roundTrip(model.name, graph, cases, { against: "host", wanted }));
+  }
+}
+if ("pruned ResNet-8".includes(options.only)) show(await prunedResnet());
+await browser?.close();
+rmSync(work, { recursive: true, force: true });
+
+if (options.json) console.log(JSON.stringify({ runtimes: own.dependencies, rows }, null, 1));
+process.exitCode = rows.every((row) => formats.every((f) => row[f].passes)) ? 0 : 1;
