@@ -93,20 +93,24 @@ describe("wrong input: one clear sentence, exit code 1, nothing half-written", (
             name: "odd",
             layers: [
               layer("in", "InputLayer", null, { batch_input_shape: [null, 8, 4], dtype: "float32" }),
-              layer("first_gru", "GRU", "in", { units: 4 }),
-              layer("noise", "AlphaDropoutNobodyKnows", "first_gru"),
-              layer("second_gru", "GRU", "noise", { units: 4 }),
+              layer("first_memory", "ConvLSTM1D", "in", { filters: 4 }),
+              layer("noise", "AlphaDropoutNobodyKnows", "first_memory"),
+              layer("second_memory", "ConvLSTM1D", "noise", { filters: 4 }),
             ],
             input_layers: [["in", 0, 0]],
-            output_layers: [["second_gru", 0, 0]],
+            output_layers: [["second_memory", 0, 0]],
           },
         },
       },
       weightsManifest: [],
     };
     const file = put("odd.json", JSON.stringify(model));
-    expectRefused(["inspect", file], "E_UNSUPPORTED", /GRU.*first_gru.*second_gru.*AlphaDropoutNobodyKnows.*noise/);
-    expectRefused(["build", file, "--out", at("never")], "E_UNSUPPORTED", /first_gru/);
+    expectRefused(
+      ["inspect", file],
+      "E_UNSUPPORTED",
+      /ConvLSTM1D.*first_memory.*second_memory.*AlphaDropoutNobodyKnows.*noise/,
+    );
+    expectRefused(["build", file, "--out", at("never")], "E_UNSUPPORTED", /first_memory/);
   });
 
   test("an unknown target and an unknown device, and which there are", () => {
