@@ -180,6 +180,7 @@ describe("resize", () => {
     ["half_pixel", [1, 2, 1], 2, [1, 1.25, 1.75, 1.75, 1.25, 1]],
     ["asymmetric", [1, 2], 2, [1, 1.5, 2, 2]],
     ["align_corners", [1, 4], 2, [1, 2, 3, 4]],
+    ["align_corners", [1, 2, 3, 4], 0.6, [1, 1 + 3 / 1.4]], // the last pixel of an output of 2.4, which has two
     ["half_pixel", [1, 2, 3, 4], 0.6, [1 + 1 / 3, 3]],
     ["half_pixel_symmetric", [1, 2, 3, 4], 0.6, [1 + 2 / 3, 3 + 1 / 3]],
     ["pytorch_half_pixel", [1, 2, 3, 4], 0.25, [1]],

@@ -59,12 +59,19 @@ function position(i: number, input: number, output: number, scale: number | null
     case "pytorch_half_pixel":
       return output > 1 ? half() : 0;
     case "align_corners":
-      return output > 1 ? f(f(i * (input - 1)) / (output - 1)) : 0;
+      return output > 1 ? f(f(i * (input - 1)) / f(lengthOf(input, output, s) - 1)) : 0;
     case "tf_half_pixel_for_nn":
       return f((i + 0.5) / s);
     default:
       return f(i / s);
   }
+}
+
+/** Extent of the output before it was cut to whole elements, which is what ONNX aligns: 4 * 0.6 = 2.4, not 2. */
+function lengthOf(input: number, output: number, scale: number): number {
+  const length = f(input * scale);
+  // A scale that was made from whole extents is f32, and does not lead back to them exactly.
+  return Math.abs(length - output) < 1e-5 * output ? output : length;
 }
 
 function rounded(p: number, rounding: Sampling["rounding"]): number {
