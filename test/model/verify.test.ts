@@ -49,9 +49,9 @@ describe("each fault has its own message, with the node and its inputs", () => {
   const cases: [string, (g: Graph) => Graph, string, RegExp][] = [
     [
       "unknown operator",
-      (g) => withNode(g, "act", { op: "gelu" }),
+      (g) => withNode(g, "act", { op: "wobble" }),
       "E_OP",
-      /node "act" \(gelu of "features": f32 \[batch\*1, 4, 4, 8\]\).*"gelu"/,
+      /node "act" \(wobble of "features": f32 \[batch\*1, 4, 4, 8\]\).*"wobble"/,
     ],
     [
       "missing attribute",
