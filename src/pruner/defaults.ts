@@ -24,8 +24,8 @@ export const PRUNE_DEFAULTS = {
   maxFailures: 2,
   /**
    * How far below the dense network, in units of `maxDrop`, an iteration of stage 1 (filters) and a removal of stage 2
-   * (layers) may leave the network before the final fine-tuning, which gives back a third to a half of what is lost; a
-   * run that went too far steps back.
+   * (layers) may leave the network before the final fine-tuning, which gives back a quarter to a half of what is lost
+   * (two ResNet-8: 7.2 points became 5.1, 3.2 became 1.7); a run that went too far steps back.
    */
   filterShare: 1.6,
   layerShare: 1.6,

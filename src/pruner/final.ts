@@ -33,8 +33,7 @@ function nextRound(state: PruneState, { options }: PruneContext): Round | null {
 
 /**
  * One round of fine-tuning: of the smallest accepted network; again of the same while that leads to the limit; else of
- * a bigger one. Every round is a cosine of its own: two of 8 epochs leave a network where one of 24 does, and the run
- * ends with the first round inside the limit.
+ * a bigger one. Every round is a cosine of its own, so that the run can end with the first one inside the limit.
  */
 export async function finalStep(state: PruneState, context: PruneContext): Promise<PruneState> {
   const { options } = context;
