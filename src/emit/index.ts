@@ -6,6 +6,7 @@
  */
 import { brotliCompressSync, constants } from "node:zlib";
 import { IdapError, invariant } from "../model/errors.js";
+import { testVector } from "../model/test-vector.js";
 import { sizeOf, type Graph } from "../model/types.js";
 import type { Variant } from "../kernels/tiles.js";
 import { compileVariant, kernelFiles } from "./compile.js";
@@ -14,7 +15,7 @@ import { planKernels, type KernelPlan } from "./kernel-plan.js";
 import { layOut } from "./layout.js";
 import { lower, prepare } from "./lower.js";
 import { planTensors, type MemoryPlan } from "./memory-plan.js";
-import { makePassport, selfTestInput, sha256, type Passport, type SelfTest } from "./passport.js";
+import { makePassport, sha256, type Passport, type SelfTest } from "./passport.js";
 import { instantiateModule, type ModuleRunner } from "./runner.js";
 import { moduleSource, type EmissionPlan } from "./source.js";
 import { binaryOf, sectionsOf, withCustom } from "./wasm-binary.js";
@@ -171,7 +172,7 @@ function selfTestOf(
   const strict = runners.find((r) => r.variant === "simd");
   if (!strict) return { ...range, sha256: null, first: null };
   const inputs = Object.fromEntries(
-    plan.laid.inputs.map((p) => [p.name, selfTestInput(sizeOf(p.shape), range.scale, range.offset, p.dtype)]),
+    plan.laid.inputs.map((p) => [p.name, testVector(p.dtype, sizeOf(p.shape), range.scale, range.offset)]),
   );
   const result = Object.values(strict.run(inputs)).map((v) => v.data);
   const bytes = Buffer.concat(result.map((d) => new Uint8Array(d.buffer, d.byteOffset, d.byteLength)));
@@ -206,7 +207,7 @@ export function measureBytes(files: ReadonlyMap<string, Uint8Array>): EmittedByt
 export { EMITTED_OPS, lower } from "./lower.js";
 export { checkOutput } from "./write-package.js";
 export { instantiateModule, type ModuleRunner } from "./runner.js";
-export { selfTestInput, sha256, type Passport } from "./passport.js";
+export { sha256, type Passport } from "./passport.js";
 export { customSection, factsOf } from "./wasm-binary.js";
 export { moduleSource } from "./source.js";
 export type { KernelPlan, PlannedLayer } from "./kernel-plan.js";

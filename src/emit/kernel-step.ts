@@ -1,7 +1,7 @@
 /** Steps whose kernel calls are described once for host and device: from a node to a step, and from a step to calls. */
 import type { CallContext, Operand } from "../kernels/define-calls.js";
 import { callsOf } from "../kernels/calls/index.js";
-import { packedBytes, toWords, type Words } from "../kernels/words.js";
+import { packedBytes, toWords, type Words } from "../model/words.js";
 import { invariant } from "../model/errors.js";
 import { stridesOf, type Dtype, type Node, type Shape, type TensorData } from "../model/types.js";
 import { axisStrides, type TensorLayout } from "./layout.js";

@@ -2,7 +2,6 @@
 import { createHash } from "node:crypto";
 import type { Variant } from "../kernels/tiles.js";
 import { getOp } from "../model/ops/index.js";
-import type { Words } from "../kernels/words.js";
 import { sizeOf, type Dtype, type Graph, type Shape } from "../model/types.js";
 import type { EmissionPlan } from "./source.js";
 import type { LoweredPort } from "./steps.js";
@@ -25,10 +24,7 @@ export interface ErrorBound {
 }
 
 export interface SelfTest {
-  /**
-   * Inputs: with u = i * 2654435761 mod 2^32, value i of a port is (u / 2^31 - 1) * scale + offset for f32, the top byte
-   * of u for u8 and i8, and its top bit for other integers and bool (indices must exist).
-   */
+  /** Range of the inputs; see `testVector`. */
   readonly scale: number;
   readonly offset: number;
   /** Of the strict variant: sha256 of the outputs' bytes in order, and their first values. */
@@ -104,18 +100,6 @@ const JUMPS = new Set(["floor", "ceil", "round", "sign", "floor_div", "floor_mod
 function isContinuous(graph: Graph): boolean {
   if (graph.nodes.some((node) => JUMPS.has(node.op))) return false;
   return [...graph.tensors.values()].every(({ type }) => type.dtype === "f32");
-}
-
-/** Values of a self-test's input, by integer arithmetic only; see `SelfTest`. */
-export function selfTestInput(count: number, scale: number, offset: number, dtype: Dtype = "f32"): Words {
-  const mixed = (i: number): number => Math.imul(i, 2654435761) >>> 0;
-  if (dtype === "f32")
-    return Float32Array.from({ length: count }, (_, i) => (mixed(i) / 2147483648 - 1) * scale + offset);
-  return Int32Array.from({ length: count }, (_, i) => {
-    if (dtype === "u8") return mixed(i) >>> 24;
-    if (dtype === "i8") return (mixed(i) | 0) >> 24;
-    return mixed(i) >>> 31;
-  });
 }
 
 const ports = (list: readonly LoweredPort[]): PassportPort[] =>

@@ -1,7 +1,7 @@
 /** Runs an emitted module from its bytes: for certification while building, and for tests. */
 import type { Variant } from "../kernels/tiles.js";
-import { fromWords, isInteger, toWords, type Words } from "../kernels/words.js";
-import { sizeOf, type Dtype, type TensorData, type TensorRecord, type TensorValue } from "../model/types.js";
+import { fromWords, toWords, wordsAt } from "../model/words.js";
+import { sizeOf, type TensorData, type TensorRecord, type TensorValue } from "../model/types.js";
 import type { LoweredPort } from "./steps.js";
 
 interface Abi {
@@ -34,10 +34,6 @@ export function instantiateModule(
   new Uint8Array(abi.memory.buffer, abi.weights_ptr(), weights.length).set(weights);
   abi.setup();
   if (abi.selftest() !== 1) throw new Error(`internal: the self-test of variant ${variant} fails on this engine`);
-  const view = (dtype: Dtype, address: number, size: number): Words =>
-    isInteger(dtype)
-      ? new Int32Array(abi.memory.buffer, address, size)
-      : new Float32Array(abi.memory.buffer, address, size);
   return {
     variant,
     run(values) {
@@ -47,12 +43,12 @@ export function instantiateModule(
         const size = sizeOf(port.shape);
         if (data?.length !== size)
           throw new Error(`internal: input "${port.name}" needs ${size} values, got ${data?.length}`);
-        view(port.dtype, abi.input_ptr(i), size).set(toWords(data, `the input "${port.name}"`));
+        wordsAt(abi.memory, port.dtype, abi.input_ptr(i), size).set(toWords(data, `the input "${port.name}"`));
       });
       abi.run();
       const result: Record<string, TensorValue> = {};
       outputs.forEach((port, i) => {
-        const words = view(port.dtype, abi.output_ptr(i), sizeOf(port.shape)).slice();
+        const words = wordsAt(abi.memory, port.dtype, abi.output_ptr(i), sizeOf(port.shape)).slice();
         result[port.name] = { data: fromWords(words, port.dtype), shape: port.shape, dtype: port.dtype };
       });
       return result;

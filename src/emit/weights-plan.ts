@@ -1,7 +1,7 @@
 /** The weights file: every constant of the steps in the layout of its kernel, equal chunks stored once. */
 import { createHash } from "node:crypto";
 import { packPanels, packVector, segmentRows } from "../kernels/weights.js";
-import { packWords } from "../kernels/words.js";
+import { packWords } from "../model/words.js";
 import { convGeometry } from "./conv-geometry.js";
 import { stepConstants } from "./kernel-step.js";
 import type { TensorLayout } from "./layout.js";

@@ -1,5 +1,5 @@
 /** A large batch as chunks of a fixed size: what to copy where, for tensors whose batch axis need not be the first. */
-import type { Words } from "../kernels/words.js";
+import type { Words } from "../model/words.js";
 import { typeOf } from "../model/graph.js";
 import { shapeAt, sizeOf, type Graph, type TensorType } from "../model/types.js";
 

@@ -1,4 +1,4 @@
-import type { Words } from "../kernels/words.js";
+import type { Words } from "../model/words.js";
 import type { Place, Plan } from "./plan.js";
 
 /** One WebAssembly memory that runs one plan. */

@@ -3,7 +3,7 @@
  * It is built once for a graph and a batch size, can be printed, and is sent to worker threads as it is.
  */
 
-import type { Words } from "../kernels/words.js";
+import type { Words } from "../model/words.js";
 
 /** Name of an export of the host module, and its arguments: addresses and strides in bytes, sizes in elements. */
 export type Call = readonly [kernel: string, ...args: number[]];

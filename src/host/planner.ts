@@ -20,7 +20,7 @@ import {
   type Layout,
   type View,
 } from "./layout.js";
-import { isInteger, toWords, type Words } from "../kernels/words.js";
+import { isInteger, toWords, type Words } from "../model/words.js";
 import type { LowerContext } from "./lower/context.js";
 import { haloWish, loweringOf } from "./lower/index.js";
 import { copyStrided } from "../kernels/strided.js";

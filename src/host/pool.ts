@@ -1,5 +1,5 @@
 /** Worker threads that run one plan on chunk after chunk. */
-import type { Words } from "../kernels/words.js";
+import type { Words } from "../model/words.js";
 import type { Plan } from "./plan.js";
 import { startWorker, type HostWorker } from "./workers.js";
 

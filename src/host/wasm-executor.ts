@@ -1,5 +1,5 @@
 /** The default executor: our own kernels in WebAssembly, on a static plan for each batch size. */
-import { fromWords, isInteger, toWords, type Words } from "../kernels/words.js";
+import { fromWords, isInteger, toWords, type Words } from "../model/words.js";
 import { IdapError } from "../model/errors.js";
 import { typeOf } from "../model/graph.js";
 import { shapeAt, sizeOf, type Dtype, type Graph, type TensorRecord, type TensorValue } from "../model/types.js";

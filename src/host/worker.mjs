@@ -20,7 +20,7 @@ function pass(inputs) {
   machine.run();
 }
 
-/** @param {readonly import("../kernels/words.js").Words[]} inputs */
+/** @param {readonly import("../model/words.js").Words[]} inputs */
 function infer(inputs) {
   pass(inputs);
   return plan.results.map((place) => {

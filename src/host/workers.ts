@@ -1,6 +1,6 @@
 /** Starting and talking to worker threads. They end when closed, and never keep the process alive while idle. */
 import { Worker } from "node:worker_threads";
-import type { Words } from "../kernels/words.js";
+import type { Words } from "../model/words.js";
 import type { Plan } from "./plan.js";
 
 /** What a worker gets when it starts. */

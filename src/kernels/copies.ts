@@ -2,7 +2,7 @@
 import type { Shape } from "../model/types.js";
 import type { CallContext, Operand } from "./define-calls.js";
 import { copyStrided, type Strided } from "./strided.js";
-import { isInteger } from "./words.js";
+import { isInteger } from "../model/words.js";
 
 /** to[index] = from[index] over `shape`. */
 export function copyBox(call: CallContext["call"], from: Strided, to: Strided, shape: Shape): void {

@@ -1,4 +1,5 @@
 import type { Dtype } from "../model/types.js";
+import { wordsAt, type Words } from "../model/words.js";
 
 /** The exports of an emitted module: its whole interface, see the package's passport for shapes. */
 export interface Abi {
@@ -41,18 +42,10 @@ export function loadWeights(abi: Abi, weights: Uint8Array): void {
   abi.setup();
 }
 
-/** What lies in memory: f32, or i32 for every other dtype. */
-export type Words = Float32Array | Int32Array;
-
 /** A port as the passport states it. */
 export interface AbiPort {
   readonly dtype: Dtype;
   readonly bytes: number;
-}
-
-function wordsAt(abi: Abi, { dtype, bytes }: AbiPort, address: number): Words {
-  const View = dtype === "f32" ? Float32Array : Int32Array;
-  return new View(abi.memory.buffer, address, bytes / 4);
 }
 
 /** Inputs in, one run, copies of the outputs back. */
@@ -61,40 +54,7 @@ export function runOnce(
   ports: { readonly inputs: readonly AbiPort[]; readonly outputs: readonly AbiPort[] },
   values: readonly Words[],
 ): Words[] {
-  ports.inputs.forEach((port, i) => wordsAt(abi, port, abi.input_ptr(i)).set(values[i]!));
+  ports.inputs.forEach((port, i) => wordsAt(abi.memory, port.dtype, abi.input_ptr(i), port.bytes / 4).set(values[i]!));
   abi.run();
-  return ports.outputs.map((port, i) => wordsAt(abi, port, abi.output_ptr(i)).slice());
-}
-
-/**
- * The stored test vector. With u = i * 2654435761 mod 2^32, value i of an input is (u / 2^31 - 1) * scale + offset, rounded
- * once to f32; of u8 and i8 the top byte of u, of other dtypes its top bit. Integer arithmetic and exact scaling: the same
- * bits on every engine.
- */
-export function testVector({ dtype, bytes }: AbiPort, scale: number, offset: number): Words {
-  const mixed = (i: number): number => Math.imul(i, 2654435761) >>> 0;
-  const length = bytes / 4;
-  if (dtype === "f32") return Float32Array.from({ length }, (_, i) => (mixed(i) / 2147483648 - 1) * scale + offset);
-  return Int32Array.from({ length }, (_, i) => {
-    if (dtype === "u8") return mixed(i) >>> 24;
-    if (dtype === "i8") return (mixed(i) | 0) >> 24;
-    return mixed(i) >>> 31;
-  });
-}
-
-/** Bytes of outputs as their interface has them: what hashes are made of. */
-export function interfaceBytes(words: Words, dtype: Dtype): Uint8Array {
-  const bytes = (a: ArrayBufferView): Uint8Array => new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
-  switch (dtype) {
-    case "f32":
-    case "i32":
-      return bytes(words);
-    case "i8":
-      return bytes(Int8Array.from(words));
-    case "u8":
-    case "bool":
-      return bytes(Uint8Array.from(words));
-    case "i64":
-      return bytes(BigInt64Array.from(words as Int32Array, BigInt));
-  }
+  return ports.outputs.map((port, i) => wordsAt(abi.memory, port.dtype, abi.output_ptr(i), port.bytes / 4).slice());
 }

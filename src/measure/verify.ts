@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { IdapError } from "../model/errors.js";
-import { ABI_FUNCTIONS, interfaceBytes, loadWeights, runOnce, testVector, type Abi, type Words } from "./abi.js";
+import { testVector } from "../model/test-vector.js";
+import { fromWords, type Words } from "../model/words.js";
+import { ABI_FUNCTIONS, loadWeights, runOnce, type Abi } from "./abi.js";
 import { readPassport, type PassportFacts } from "./passport.js";
 import { readWasmFacts } from "./wasm-file.js";
 
@@ -52,7 +54,7 @@ export async function verifyPackage(dir: string): Promise<VerifyResult> {
   });
   problems.throwIfAny();
 
-  const inputs = facts.inputs.map((p) => testVector(p, facts.selfTest.scale, facts.selfTest.offset));
+  const inputs = facts.inputs.map((p) => testVector(p.dtype, p.bytes / 4, facts.selfTest.scale, facts.selfTest.offset));
   // The strict variant first: it is what the others are compared with.
   modules.sort((a, b) => Number(b.variant === "simd") - Number(a.variant === "simd"));
   const variants: VerifiedVariant[] = [];
@@ -175,7 +177,10 @@ function checkStrict(file: string, outputs: readonly Words[], facts: PassportFac
   const { sha256: expected, first } = facts.selfTest;
   if (expected === null) return;
   const hash = createHash("sha256");
-  outputs.forEach((o, i) => hash.update(interfaceBytes(o, facts.outputs[i]!.dtype)));
+  outputs.forEach((words, i) => {
+    const { buffer, byteOffset, byteLength } = fromWords(words, facts.outputs[i]!.dtype);
+    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  });
   if (hash.digest("hex") === expected) return;
   const where = facts.outputs
     .map((p, i) => {

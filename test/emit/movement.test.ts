@@ -1,53 +1,12 @@
-import { describe, expect, test } from "vitest";
-import { evaluateGraph } from "../../src/host/reference.js";
-import { GraphBuilder } from "../../src/model/builder.js";
-import { toDoubles } from "../../src/model/doubles.js";
-import { bounds, operandsOf, toRecord } from "../host/support.js";
+import { describe, test } from "vitest";
 import type { OpCase } from "../support/op-cases.js";
 import { movementCases } from "../support/op-cases/movement.js";
-import { compileGraph } from "./support.js";
+import { expectEmitted } from "./cases.js";
 
 const byOperator = new Map<string, OpCase[]>();
 for (const c of movementCases) byOperator.set(c.op, [...(byOperator.get(c.op) ?? []), c]);
 
-/** All cases of an operator as one module; constant operands are constants of it too, in every second case. */
-describe.each([...byOperator])("%s as emitted", (op, cases) => {
-  test("every variant is within the bound of the reference", async () => {
-    const builder = new GraphBuilder(op);
-    const operands = cases.map((c, k) => operandsOf(c, 1, 50 + k));
-    const names = cases.map((c, k) =>
-      c.inputs.map((type, i) => {
-        const { data } = toRecord([operands[k]![i]!]).in0!;
-        const fixed = type.batchAxis === null && k % 2 === 1;
-        return fixed ? builder.constant(`c${k}_${i}`, type.dtype, type.shape, data) : builder.input(`x${k}_${i}`, type);
-      }),
-    );
-    const outputs = cases.map((c, k) => builder.node(op, names[k]!, c.attrs));
-    outputs.forEach((tensors, k) => tensors.forEach((tensor, i) => builder.output(tensor, `y${k}_${i}`)));
-    const graph = builder.build();
-
-    const given = names.flatMap((list, k) => list.map((name, i) => [name, operands[k]![i]!] as const));
-    const inputs = given.filter(([name]) => graph.tensors.get(name)!.data === undefined);
-    const exact = evaluateGraph(graph, new Map(inputs), 1);
-    const record = Object.fromEntries(inputs.map(([name, value]) => [name, toRecord([value]).in0!]));
-    const runners = await compileGraph(graph);
-    expect(runners.length).toBe(2);
-    // Twice: the second run meets memory that the first has used.
-    for (const runner of [...runners, ...runners]) {
-      const got = runner.run(record);
-      cases.forEach((c, k) => {
-        const values = outputs[k]!.map((tensor) => exact.get(tensor)!);
-        const allowed = bounds(c, operands[k]!, values, 1);
-        values.forEach(({ data }, i) => {
-          const actual = toDoubles(got[`y${k}_${i}`]!.data);
-          expect(actual.length).toBe(data.length);
-          data.forEach((v, j) => {
-            if (!(Math.abs(actual[j]! - v) <= allowed[i]![j]!)) {
-              expect.fail(`${c.title}, ${runner.variant}, y${i}[${j}]: ${actual[j]} instead of ${v}`);
-            }
-          });
-        });
-      });
-    }
-  });
+/** All cases of an operator as one module. */
+describe.each([...byOperator])("%s as emitted", (_op, cases) => {
+  test("every variant is within the bound of the reference", () => expectEmitted(cases));
 });

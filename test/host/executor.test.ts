@@ -5,7 +5,7 @@ import { loadHostModule } from "../../src/host/module.js";
 import { planGraph } from "../../src/host/planner.js";
 import { FIRST_ADDRESS, type Plan } from "../../src/host/plan.js";
 import { buildTraining } from "../../src/host/training-graph.js";
-import { toWords } from "../../src/kernels/words.js";
+import { toWords } from "../../src/model/words.js";
 import { GraphBuilder } from "../../src/model/builder.js";
 import { Random } from "../../src/model/random.js";
 import { sizeOf, type Graph } from "../../src/model/types.js";

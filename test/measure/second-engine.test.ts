@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { emit } from "../../src/emit/index.js";
 import { readModel } from "../../src/formats/index.js";
-import { testVector } from "../../src/measure/abi.js";
+import { testVector } from "../../src/model/test-vector.js";
 import { readPassport } from "../../src/measure/passport.js";
 import { findSecondEngine, runHere, SECOND_ENGINE_HINT } from "../support/second-engine.js";
 import { requireAll, sharedData } from "../support/shared-data.js";
@@ -26,7 +26,7 @@ async function compare(dir: string): Promise<void> {
     wasm: path.join(dir, "model.simd.wasm"),
     weights: path.join(dir, "weights.bin"),
     inputs: facts.inputs.map((p) => {
-      const values = testVector(p, facts.selfTest.scale, facts.selfTest.offset);
+      const values = testVector(p.dtype, p.bytes / 4, facts.selfTest.scale, facts.selfTest.offset);
       return new Uint8Array(values.buffer);
     }),
   };

@@ -1,7 +1,7 @@
 import { without } from "../copies.js";
 import { defineCalls } from "../define-calls.js";
 import { blocks } from "../strided.js";
-import { isInteger } from "../words.js";
+import { isInteger } from "../../model/words.js";
 
 export const cumsum = defineCalls({
   ops: ["cumsum"],

@@ -1,7 +1,7 @@
 import { fillAll } from "../copies.js";
 import { defineCalls } from "../define-calls.js";
 import { blocks, reducedStrides } from "../strided.js";
-import { isInteger } from "../words.js";
+import { isInteger } from "../../model/words.js";
 
 /** Codes of assembly/kernels/fold.ts and what a fold starts from, in f32 and in i32. */
 const FOLDS: Readonly<Record<string, readonly [code: number, real: number, integer: number]>> = {

@@ -1,11 +1,17 @@
-import { IdapError } from "../model/errors.js";
-import type { Dtype, TensorData } from "../model/types.js";
+import { IdapError } from "./errors.js";
+import type { Dtype, TensorData } from "./types.js";
 
 /** What kernels compute on: f32 as it is, every other dtype as i32. */
 export type Words = Float32Array | Int32Array;
 
 export function isInteger(dtype: Dtype): boolean {
   return dtype !== "f32";
+}
+
+/** A view of `length` words in a module's memory. */
+export function wordsAt(memory: WebAssembly.Memory, dtype: Dtype, address: number, length: number): Words {
+  const View = isInteger(dtype) ? Int32Array : Float32Array;
+  return new View(memory.buffer, address, length);
 }
 
 /** Values of any dtype as words; throws E_RANGE for an i64 beyond 32 bits. */
