@@ -8,10 +8,17 @@ export function withinDrop(dense: number, now: number, points: number): boolean 
 /**
  * Whether a network that gained `now - before` in a round of fine-tuning and is still outside the limit may come inside:
  * rounds gain about half of what the one before gained, so all that is to come is about as much as the last brought.
+ * A gain is known no better than the accuracies it is made of: one smaller than their standard error counts as that.
+ * @param samples how many samples the accuracies were measured on
  */
-export function worthAnotherRound(before: number, now: number, dense: number, maxDrop: number): boolean {
+export function worthAnotherRound(
+  { before, now, samples }: { before: number; now: number; samples: number },
+  dense: number,
+  maxDrop: number,
+): boolean {
   const gain = now - before;
-  return gain > 0 && withinDrop(dense, now + gain, maxDrop);
+  const error = Math.sqrt((now * (1 - now)) / samples);
+  return gain > 0 && withinDrop(dense, now + Math.max(gain, error), maxDrop);
 }
 
 /** An accepted network of the build, as the ladder that the final fine-tuning climbs down. */

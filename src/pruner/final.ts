@@ -12,7 +12,7 @@ interface Round {
 }
 
 /** The round to run next; null when there is nothing left to try. */
-function nextRound(state: PruneState, { options }: PruneContext): Round | null {
+function nextRound(state: PruneState, { options, validation }: PruneContext): Round | null {
   const fresh = (candidate: Snapshot): Round => ({ candidate, from: candidate, number: 1 });
   const last = state.tries.at(-1);
   if (!last) return current(state).step > 0 ? fresh(current(state)) : null;
@@ -23,7 +23,8 @@ function nextRound(state: PruneState, { options }: PruneContext): Round | null {
   const dense = state.dense.accuracy ?? 0;
   const before = (rounds.at(-2) ?? candidate).figures.accuracy ?? 0;
   const now = last.figures.accuracy ?? 0;
-  if (!options.oneShot && worthAnotherRound(before, now, dense, options.maxDrop)) {
+  const gained = { before, now, samples: validation.count };
+  if (!options.oneShot && worthAnotherRound(gained, dense, options.maxDrop)) {
     return { candidate, from: last, number: rounds.length + 1 };
   }
   const left = options.finalAttempts - new Set(state.tries.map((t) => t.of)).size;

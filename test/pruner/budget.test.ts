@@ -24,7 +24,20 @@ describe("another round of fine-tuning", () => {
     [0.86, 0.87, 0.9, 1, false],
     [0.87, 0.86, 0.9, 5, false], // lost some, though inside
   ])("from %f to %f, dense %f, limit %f: %s", (before, now, dense, limit, worth) => {
-    expect(worthAnotherRound(before, now, dense, limit)).toBe(worth);
+    expect(worthAnotherRound({ before, now, samples: 1e9 }, dense, limit)).toBe(worth);
+  });
+});
+
+describe("another round where the gain is smaller than its error", () => {
+  // 0.8787 of 3,000 samples: standard error 0.6 points
+  test.each([
+    [0.8777, 0.8787, 3000, 5, true], // 0.13 points are missing
+    [0.8777, 0.8787, 3000, 4.6, true],
+    [0.8777, 0.8787, 3000, 4.5, false], // 0.63 are missing
+    [0.8777, 0.8787, 300000, 5, false], // 0.13 are missing, and that is more than the error
+    [0.8788, 0.8787, 3000, 5, false], // gained nothing
+  ])("from %f to %f on %i samples, dense 0.93, limit %f: %s", (before, now, samples, limit, worth) => {
+    expect(worthAnotherRound({ before, now, samples }, 0.93, limit)).toBe(worth);
   });
 });
 
