@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { GraphBuilder } from "../../../src/model/builder.js";
 import { multiplyComputedWeights } from "../../../src/model/passes/computed-weights.js";
 import { Random } from "../../../src/model/random.js";
 import type { Graph, TensorType } from "../../../src/model/types.js";
@@ -41,7 +40,35 @@ const graphs: Record<string, () => Graph> = {
     );
     return net.builder.build();
   },
+  "grouped and depthwise convolutions": () => {
+    const net = new Net(new Random(4));
+    const x = net.input([5, 6, 6]);
+    const w = net.builder.input("w", fixed(2, 3, 3, 4));
+    const b = net.builder.input("b", fixed(4));
+    net.builder.output(net.op("conv2d", [x, w, b], { ...conv, groups: 2 }));
+    const d = net.builder.input("d", fixed(2, 2, 6, 1));
+    net.builder.output(net.op("depthwise_conv2d", [x, d], conv));
+    const m = net.builder.input("m", fixed(1, 1, 6, 3));
+    net.builder.output(net.op("depthwise_conv2d", [x, m], { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] }));
+    return net.builder.build();
+  },
 };
+
+test("a batch norm with computed statistics is a product and an addition, within its own bound", async () => {
+  const net = new Net(new Random(5));
+  const x = net.input([3, 4, 5]);
+  const c = ["gamma", "beta", "mean"].map((name) => net.builder.input(name, fixed(5)));
+  // A variance between 1 and about 2.
+  const square = net.builder.input("root", fixed(5));
+  const variance = net.op("add", [net.op("mul", [square, square]), net.weight([1])]);
+  const positive = net.op("abs", [variance]);
+  net.builder.output(net.op("batch_norm", [x, ...c, positive], { epsilon: 1 }));
+  const graph = net.builder.build();
+  const changed = multiplyComputedWeights(graph);
+  expect(changed.nodes.some((n) => n.op === "batch_norm")).toBe(false);
+  expect(await difference(changed, graph, randomInputs(graph, 3, 2))).toBeLessThan(ROUNDING);
+  expect(await emissionError(graph)).toBeLessThan(EMITTED);
+});
 
 test.each(Object.entries(graphs))(
   "%s: products and additions give the same, and packages run them",
@@ -63,13 +90,4 @@ test("a network whose weights are all fixed is left alone", () => {
   const net = new Net(new Random(3));
   const graph = net.build(net.dense(net.flatten(net.conv(net.input([4, 4, 3]), 5)), 2));
   expect(multiplyComputedWeights(graph)).toBe(graph);
-});
-
-test("a grouped convolution with computed weights is refused with its name", async () => {
-  const builder = new GraphBuilder("grouped");
-  const x = builder.input("x", { dtype: "f32", shape: [1, 4, 4, 4], batchAxis: 0 });
-  const w = builder.input("w", fixed(3, 3, 2, 4));
-  const attrs = { strides: [1, 1], dilations: [1, 1], pads: [1, 1, 1, 1], groups: 2 };
-  builder.output(builder.node("conv2d", [x, w], attrs, { name: "hyper" })[0]!);
-  await expect(emissionError(builder.build())).rejects.toThrow('conv2d with computed weights ("hyper")');
 });
