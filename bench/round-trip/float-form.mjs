@@ -1,24 +1,64 @@
 // The float network inside a quantised model: its ports are the tensors behind the integers of the interface.
 
+const MOVES = ["reshape", "transpose"];
+
+/**
+ * Conversions next to the ports: integers that are moved before they become numbers, or after, become numbers first and
+ * last instead.
+ */
+function outward(given) {
+  let graph = given;
+  for (const { tensor } of given.inputs) {
+    const [move] = readers(graph, tensor);
+    const [convert] = readers(graph, move?.outputs[0]);
+    if (!MOVES.includes(move?.op) || convert?.op !== "dequantize" || convert.attrs.axis !== null) continue;
+    if ([tensor, move.outputs[0]].every((name) => readers(graph, name).length === 1)) {
+      graph = exchanged(graph, move, convert, tensor);
+    }
+  }
+  for (const { tensor } of given.outputs) {
+    const move = maker(graph, tensor);
+    const convert = maker(graph, move?.inputs[0]);
+    if (!MOVES.includes(move?.op) || convert?.op !== "quantize") continue;
+    if (readers(graph, convert.outputs[0]).length === 1) graph = exchanged(graph, convert, move, tensor);
+  }
+  return graph;
+}
+
+const readers = (graph, tensor) => graph.nodes.filter((node) => node.inputs.includes(tensor));
+const maker = (graph, tensor) => graph.nodes.find((node) => node.outputs[0] === tensor);
+
+/** Two nodes in a row the other way round; what is between them then has the shape of a port. */
+function exchanged(graph, a, b, port) {
+  const between = `${port}/float`;
+  const type = { ...graph.tensors.get(port).type, dtype: "f32" };
+  const [first, last] = [
+    { ...b, inputs: a.inputs, outputs: [between] },
+    { ...a, inputs: [between], outputs: b.outputs },
+  ];
+  const nodes = graph.nodes.flatMap((node) => (node === a ? [] : node === b ? [first, last] : [node]));
+  return { ...graph, nodes, tensors: new Map([...graph.tensors, [between, { name: between, type }]]) };
+}
+
 /**
  * Takes off the `dequantize` of each input and the `quantize` of each output. `toFloat(inputs)` turns recorded inputs,
  * in the order of the ports, into those of the float network. Ports that something else reads stay as they are.
  */
-export function floatForm(graph) {
+export function floatForm(given) {
+  const graph = outward(given);
   const gone = new Set();
   const conversions = [];
-  const uses = (tensor) => graph.nodes.filter((node) => node.inputs.includes(tensor));
   const inputs = graph.inputs.map((port, i) => {
-    const readers = uses(port.tensor);
-    if (readers.length !== 1 || readers[0].op !== "dequantize" || readers[0].attrs.axis !== null) return port;
-    const [node] = readers;
+    const uses = readers(graph, port.tensor);
+    if (uses.length !== 1 || uses[0].op !== "dequantize" || uses[0].attrs.axis !== null) return port;
+    const [node] = uses;
     gone.add(node);
     conversions[i] = node.attrs;
     return { ...port, tensor: node.outputs[0] };
   });
   const outputs = graph.outputs.map((port) => {
-    const node = graph.nodes.find((n) => n.outputs[0] === port.tensor);
-    if (node?.op !== "quantize" || uses(port.tensor).length > 0) return port;
+    const node = maker(graph, port.tensor);
+    if (node?.op !== "quantize" || readers(graph, port.tensor).length > 0) return port;
     gone.add(node);
     return { ...port, tensor: node.inputs[0] };
   });

@@ -11,6 +11,7 @@ import {
 import { PRODUCER } from "./producer.js";
 import { ELEMENT_TYPE, OnnxWriter } from "./write/context.js";
 import { neededOpset, unwritable, writers } from "./write/operators.js";
+import { withSteps } from "./write/steps.js";
 
 /** Container versions by the operator set that they came with; set 13 is read by every runtime since 2020. */
 const IR_VERSIONS: readonly (readonly [opset: number, version: bigint])[] = [
@@ -23,18 +24,20 @@ const IR_VERSIONS: readonly (readonly [opset: number, version: bigint])[] = [
 /**
  * The graph as an ONNX model. Ports keep their names and axes; inside, images have the channels first, with transposes
  * only where the order changes. The bytes depend on the graph alone. Reading them gives an equal graph, up to inner
- * transposes: two in a row are written as one, and one whose result is wanted in both orders as two.
+ * transposes: two in a row are written as one, and one whose result is wanted in both orders as two. An LSTM that
+ * clips its cell, which ONNX's does not, is written as its steps.
  *
  * @throws IdapError E_UNSUPPORTED with all operators that have no ONNX form
  */
-export function onnxBytes(graph: Graph): Uint8Array {
-  const unknown = graph.nodes.flatMap((node) => {
-    const reason = unwritable(graph, node);
+export function onnxBytes(given: Graph): Uint8Array {
+  const unknown = given.nodes.flatMap((node) => {
+    const reason = unwritable(given, node);
     return reason === null ? [] : [`${reason} (${node.name})`];
   });
   if (unknown.length > 0) {
-    throw new IdapError("E_UNSUPPORTED", `graph "${graph.name}" cannot be written as ONNX: ${unknown.join(", ")}`);
+    throw new IdapError("E_UNSUPPORTED", `graph "${given.name}" cannot be written as ONNX: ${unknown.join(", ")}`);
   }
+  const graph = withSteps(given);
   for (const { name } of graph.outputs) {
     if (graph.inputs.some((i) => i.name === name)) {
       throw new IdapError("E_NAME", `"${name}" is the name of an input and of an output, which ONNX does not allow`);

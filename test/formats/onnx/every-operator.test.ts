@@ -6,8 +6,8 @@ import { GraphBuilder } from "../../../src/model/builder.js";
 import { equalGraphs } from "../../../src/model/equal.js";
 import { getOp, opNames } from "../../../src/model/ops/index.js";
 import { Random } from "../../../src/model/random.js";
-import { sizeOf, type Attrs, type Dtype } from "../../../src/model/types.js";
-import { outputsOf, randomInputs } from "../support.js";
+import { sizeOf, type Attrs, type Dtype, type Graph } from "../../../src/model/types.js";
+import { outputsOf, randomInputs, relativeError } from "../support.js";
 
 interface Case {
   /** Shapes of computed operands; a name before ":" is their element type, made by a cast. */
@@ -139,5 +139,45 @@ describe("every operator has an ONNX form that is read as the same operator", ()
     const values = randomInputs(graph, 5);
     const [before, after] = [await outputsOf(graph, values), await outputsOf(again, values)];
     before.forEach((value, i) => expect(after[i]).toEqual(value));
+  });
+});
+
+describe("a long short-term memory whose cell is clipped, which ONNX cannot say", () => {
+  const clipped = (moments: number): Graph => {
+    const random = new Random(7);
+    const b = new GraphBuilder("clipped");
+    const x = b.input("x", { dtype: "f32", shape: [moments, 1, 3], batchAxis: 1 });
+    const weights = [[2, 16, 3], [2, 16, 4], [2, 32]].map((shape, i) =>
+      b.constant(`c${i}`, "f32", shape, Float32Array.from({ length: sizeOf(shape) }, () => random.normal())),
+    ); // prettier-ignore
+    const activations = ["sigmoid", "tanh", "tanh", "sigmoid", "tanh", "tanh"];
+    const attrs = { direction: "bidirectional", activations, clip: null, cellClip: 0.3 };
+    b.node("lstm", [x, ...weights], attrs, { name: "memory" }).forEach((y, i) => b.output(y, `y${i}`));
+    return b.build();
+  };
+
+  test("is written as its steps", async () => {
+    const graph = clipped(5);
+    const again = readOnnx(onnxBytes(graph), "again", "again.onnx");
+    expect(again.nodes.map((node) => node.op)).toContain("clip");
+    expect(again.nodes.map((node) => node.op)).not.toContain("lstm");
+    expect(equalGraphs(again, readOnnx(onnxBytes(again), "again", "again.onnx"))).toBeNull();
+    const values = randomInputs(graph, 5);
+    const [before, after] = [await outputsOf(graph, values), await outputsOf(again, values)];
+    before.forEach((value, i) => {
+      expect(after[i]!.shape).toEqual(value.shape);
+      expect(relativeError(after[i]!.data as Float32Array, value.data as Float32Array)).toBeLessThan(64 * 2 ** -24);
+    });
+  });
+
+  test("is refused where the steps are too many", () => {
+    expect(() => onnxBytes(clipped(513))).toThrowError(
+      expect.objectContaining({
+        code: "E_UNSUPPORTED",
+        message:
+          'graph "clipped" cannot be written as ONNX: ' +
+          "lstm with cellClip over 513 moments, of which at most 512 are written as steps (memory)",
+      }),
+    );
   });
 });

@@ -146,6 +146,33 @@ describe("what TFLite has no operator for", () => {
   });
 });
 
+describe("recurrences", () => {
+  const sequence = (moments: number, direction: string): Graph =>
+    single("lstm", [f32([moments, 1, 3], 1)], [[1, 16, 3], [1, 16, 4], [1, 32]], { ...lstm, direction }); // prettier-ignore
+  const lastIgnored = (graph: Graph): Graph => ({ ...graph, outputs: graph.outputs.slice(0, 1) });
+
+  test("are written without variable tensors, which LiteRT.js refuses", () => {
+    const ops = again(lastIgnored(sequence(5, "forward"))).nodes.map((node) => node.op);
+    expect(ops).not.toContain("lstm");
+    expect(ops.filter((op) => op === "tanh")).toHaveLength(10);
+  });
+
+  test("are one operator where the steps are too many and TFLite has one", () => {
+    const copy = again(lastIgnored(sequence(513, "forward")));
+    expect(copy.nodes.map((node) => node.op)).toContain("lstm");
+    expect(equalGraphs(copy, again(copy))).toBeNull();
+  });
+
+  test("are refused where TFLite has none", () => {
+    expect(() => tfliteBytes(sequence(513, "reverse"))).toThrowError(
+      expect.objectContaining({
+        code: "E_UNSUPPORTED",
+        message: expect.stringContaining("lstm over 513 moments, of which at most 512 are written as steps (lstm_0)"),
+      }),
+    );
+  });
+});
+
 test("what cannot be written is refused, node by node", () => {
   const b = new GraphBuilder("model");
   const x = b.input("x", f32([1, 4]));

@@ -3,16 +3,18 @@ import { elementwise } from "./elementwise.js";
 import type { OperatorWriter } from "./forms.js";
 import { byScales, movement } from "./movement.js";
 import { networks } from "./networks.js";
+import { hasOnlySteps, whyNoSteps } from "./steps.js";
 
 /** Every operator that can be written, under its name in the IR. */
 export const writers: Readonly<Record<string, OperatorWriter>> = { ...elementwise, ...movement, ...networks };
 
 /** Why a node has no ONNX form, or null. */
-export function unwritable(graph: Graph, { op, attrs, inputs }: Node): string | null {
+export function unwritable(graph: Graph, node: Node): string | null {
+  const { op, attrs, inputs } = node;
   if (!Object.hasOwn(writers, op)) return op;
   if (op === "pad" && attrs.mode === "symmetric") return "pad with mode symmetric";
   if (op === "quantize" && attrs.dtype === "i32") return "quantize to i32";
-  if (op === "lstm" && typeof attrs.cellClip === "number") return "lstm with cellClip";
+  if (hasOnlySteps(node)) return whyNoSteps(graph, node);
   if (op === "depthwise_conv2d" && !graph.tensors.get(inputs[1]!)!.data)
     return "depthwise_conv2d with computed weights";
   return null;

@@ -4,8 +4,8 @@ import { INTEGER_RANGE, type QuantAttrs, type ScaleAttrs } from "../../../model/
 import { resizeMaps, type ResizeAttrs } from "../../../model/ops/resize.js";
 import { sizeOf, type Attrs, type TensorType } from "../../../model/types.js";
 import { insertAxis, reshapeTo, transposed, type Emitter } from "../../shared/decompose/emit.js";
+import { unrolled, whyNotUnrolled } from "../../shared/decompose/recurrent.js";
 import type { Use } from "./direct.js";
-import { lstmSteps, gruSteps, rnnSteps } from "./recurrent.js";
 
 /** Adds operators that TFLite has, or that are made up of those in turn. */
 export interface Legaliser extends Emitter {
@@ -13,7 +13,7 @@ export interface Legaliser extends Emitter {
   all(op: string, inputs: readonly string[], attrs?: Attrs): string[];
 }
 
-/** Unwinds a decomposition that does not exist after all. */
+/** Unwinds a decomposition that does not exist after all; the message says what about the node is in the way. */
 export class Unwritable extends Error {}
 
 /** The outputs of an operator, by others. */
@@ -302,6 +302,15 @@ const modTrunc: Decomposition = (e, [a, b], _, { inputs }) => {
   return [c.mul(c.sign(a!), c.floorMod(c.abs(a!), c.abs(b!)))];
 };
 
+/** As steps: LiteRT.js refuses the operators that TFLite has, because of their variable tensors. */
+const recurrent =
+  (op: string): Decomposition =>
+  (e, inputs, attrs, { inputs: types, data }) => {
+    const reason = whyNotUnrolled(types, data);
+    if (reason !== null) throw new Unwritable(reason);
+    return unrolled(e, op, inputs, attrs, data);
+  };
+
 /** What TFLite has for floats alone, of truth values and 32-bit integers. */
 const viaFloats =
   (op: string): Decomposition =>
@@ -325,17 +334,17 @@ export const decompositions: Readonly<Record<string, Decomposition>> = {
   elu: formula((c, x, { alpha }) => elu(c, x, alpha)),
   fake_quantize: fakeQuantize,
   group_norm: groupNorm,
-  gru: gruSteps,
+  gru: recurrent("gru"),
   hard_sigmoid: formula((c, x, { alpha, beta }) => c.min(c.max(c.add(c.mul(x, alpha), beta), 0), 1)),
   layer_norm: layerNorm,
-  lstm: lstmSteps,
+  lstm: recurrent("lstm"),
   max_pool2d: maxPool,
   mod_trunc: modTrunc,
   pad,
   quantize,
   reciprocal: formula((c, x) => c.div(1, x)),
   resize,
-  rnn: rnnSteps,
+  rnn: recurrent("rnn"),
   selu: formula((c, x, { alpha, gamma }) => c.mul(elu(c, x, alpha), gamma)),
   sign: viaFloats("sign"),
   silu: formula((c, x) => c.mul(x, c.sigmoid(x))),

@@ -2,6 +2,7 @@ import { GraphBuilder } from "../../../model/builder.js";
 import { IdapError } from "../../../model/errors.js";
 import { consumersOf, outputTensors } from "../../../model/graph.js";
 import { getOp } from "../../../model/ops/index.js";
+import { removeDeadNodes } from "../../../model/passes/dead-nodes.js";
 import type { Attrs, Graph, Node, Shape } from "../../../model/types.js";
 import { inferNode } from "../../../model/verify.js";
 import { decompositions, Unwritable, type Legaliser } from "./decompose.js";
@@ -30,25 +31,34 @@ export function legalise(graph: Graph): Graph {
     const inputs = node.inputs.map((x) => names.get(x)!);
     const read = (i: number): boolean => consumers.has(node.outputs[i]!) || outputs.has(node.outputs[i]!);
     // What needs the result of a refused node is not looked at: its operands are unknown.
-    const made = inputs.every((x) => x !== undefined) ? form(builder, node, inputs, read) : null;
-    if (made) node.outputs.forEach((name, i) => names.set(name, made[i]!));
-    else if (inputs.every((x) => x !== undefined)) refused.push(`${node.op} (${node.name})`);
+    if (inputs.some((x) => x === undefined)) continue;
+    try {
+      const made = form(builder, node, inputs, read);
+      node.outputs.forEach((name, i) => names.set(name, made[i]!));
+    } catch (error) {
+      if (!(error instanceof Unwritable)) throw error;
+      refused.push(`${node.op}${error.message && ` ${error.message}`} (${node.name})`);
+    }
   }
   if (refused.length > 0) {
     throw new IdapError("E_UNSUPPORTED", `graph "${graph.name}" cannot be written as TFLite: ${refused.join(", ")}`);
   }
   for (const { name, tensor } of graph.outputs) builder.output(names.get(tensor)!, name);
-  return builder.build();
+  // A form gives all outputs of its node, and some may have no reader.
+  return removeDeadNodes(builder.build());
 }
 
-/** The outputs of a node, as it is or made up of others; null where neither is possible. */
+/**
+ * The outputs of a node, as it is or made up of others.
+ * @throws Unwritable where neither is possible
+ */
 function form(
   builder: GraphBuilder,
   { name, op, attrs: given, outputs }: Node,
   inputs: readonly string[],
   read: (i: number) => boolean,
   depth = 0,
-): string[] | null {
+): string[] {
   const attrs = getOp(op).attrs.parse(given) as Attrs;
   const draft: Node = { name, op, inputs, outputs: [], attrs };
   const use: Use = {
@@ -62,12 +72,10 @@ function form(
   const found = direct[op];
   if (found && (found.fits?.(use) ?? true)) return builder.node(op, inputs, attrs, { name, outputs });
   const decompose = decompositions[op];
-  if (!decompose || depth > DEEPEST) return null;
+  if (!decompose || depth > DEEPEST) throw new Unwritable();
   const all = (inner: string, operands: readonly string[], innerAttrs: Attrs = {}): string[] => {
     const node = { name: `${name}/${inner}`, op: inner, attrs: innerAttrs, inputs: operands, outputs: [] };
-    const made = form(builder, node, operands, () => true, depth + 1);
-    if (!made) throw new Unwritable();
-    return made;
+    return form(builder, node, operands, () => true, depth + 1);
   };
   const emitter: Legaliser = {
     typeOf: (tensor) => builder.typeOf(tensor),
@@ -76,10 +84,5 @@ function form(
     emit: (inner, operands, innerAttrs) => all(inner, operands, innerAttrs)[0]!,
     all,
   };
-  try {
-    return decompose(emitter, inputs, attrs, use);
-  } catch (error) {
-    if (error instanceof Unwritable) return null;
-    throw error;
-  }
+  return decompose(emitter, inputs, attrs, use);
 }

@@ -1,4 +1,5 @@
 import { sizeOf, type Node } from "../../../model/types.js";
+import { MOST_MOMENTS } from "../../shared/decompose/recurrent.js";
 import { ACTIVATIONS, F, UNIONS } from "../schema.js";
 import type { TfliteWriter } from "./context.js";
 import type { Direct, Use } from "./direct.js";
@@ -9,10 +10,14 @@ const FUNCTIONS: Readonly<Record<string, string>> = { linear: "NONE", relu: "REL
 /** Positions of the gates of the file (input, forget, cell, output) in the IR's order (input, output, forget, cell). */
 const GATES = [0, 2, 3, 1] as const;
 
-/** One direction from zeros, of which only the sequence is wanted; the rest is written step by step. */
+/**
+ * Sequences that are too long for steps, in one direction from zeros, of which only the sequence is wanted. The states of
+ * this operator are variable tensors, which TensorFlow Lite has and LiteRT.js refuses.
+ */
 function fits({ attrs: a, inputs, constant, read, data }: Use): boolean {
   const [gates, inner, outer] = a.activations as string[];
   return (
+    inputs[0]!.shape[0]! > MOST_MOMENTS &&
     a.direction === "forward" &&
     a.clip === null &&
     gates === "sigmoid" &&
