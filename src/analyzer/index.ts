@@ -1,6 +1,6 @@
 export { graphCost, type GraphCost, type NodeCost } from "./cost.js";
 export { criterionNames, getCriterion } from "./criterion-registry.js";
-export { NORMALISERS, type Criterion, type CriterionContext, type Normaliser } from "./criterion.js";
+export { NORMALISERS, type Criterion, type CriterionContext, type GroupContext, type Normaliser } from "./criterion.js";
 export { measureFlow, type ChannelStats, type Flow, type Pair } from "./flow.js";
 export { predictLatency, type LatencyPrediction, type NodeLatency } from "./latency.js";
 export { layerDivergence, type LayerDivergence } from "./layer-divergence.js";

@@ -3,7 +3,7 @@ import type { Group } from "../model/coupling.js";
 import type { Split } from "../model/dataset.js";
 import { Random } from "../model/random.js";
 import type { Graph } from "../model/types.js";
-import type { Criterion, Normaliser } from "./criterion.js";
+import type { Criterion, Gradients, LayerCriterion, Normaliser } from "./criterion.js";
 import { measureFlow, type Flow } from "./flow.js";
 import { producersOf, type Producer } from "./producers.js";
 
@@ -22,7 +22,7 @@ export interface GroupScores {
 export function scoreProducers(
   graph: Graph,
   producers: readonly Producer[],
-  criterion: Criterion,
+  criterion: LayerCriterion,
   options: { flow: Flow | null; normaliser?: Normaliser; seed: number },
 ): Map<string, Float64Array> {
   const random = new Random(options.seed);
@@ -42,6 +42,7 @@ export function tensorsFor(graph: Graph, criterion: Criterion): string[] {
   for (const p of producersOf(graph)) {
     tensors.add(p.activated);
     if (criterion.readsRaw) tensors.add(p.raw);
+    if (criterion.readsInputs && !graph.tensors.get(p.node.inputs[0]!)!.data) tensors.add(p.node.inputs[0]!);
   }
   return [...tensors];
 }
@@ -62,22 +63,27 @@ export async function flowFor(
 }
 
 /**
- * Scores the atoms of coupling groups: the sum over the layers of a group of the scores of the channels that bear
- * the atom, so that every member of a residual stream has a vote. Groups without a scored layer get NaN throughout.
+ * Scores the atoms of coupling groups. A criterion for layers gives an atom the sum over the layers of its group of the
+ * scores of the channels that bear it, so that every member of a residual stream has a vote; a criterion for groups
+ * scores atoms itself. Groups without a layer that produces their channels get NaN throughout.
  */
 export function scoreGroups(
   graph: Graph,
   groups: readonly Group[],
   criterion: Criterion,
-  options: { flow: Flow | null; normaliser?: Normaliser; seed: number },
+  options: { flow: Flow | null; gradients?: Gradients | null; normaliser?: Normaliser; seed: number },
 ): GroupScores[] {
   const producers = producersOf(graph);
-  const channelScores = scoreProducers(graph, producers, criterion, options);
+  const channelScores = "score" in criterion ? scoreProducers(graph, producers, criterion, options) : null;
   const byRaw = new Map(producers.map((p) => [p.raw, p]));
   return groups.map((group): GroupScores => {
     const scores = new Float64Array(group.atoms.length).fill(NaN);
     const dead = group.atoms.map(() => false);
     const voters = new Set<string>();
+    const whole =
+      "scoreGroup" in criterion
+        ? criterion.scoreGroup({ graph, group, flow: options.flow, gradients: options.gradients ?? null })
+        : null;
     for (const atom of group.atoms) {
       let sum = NaN;
       let silent = options.flow !== null;
@@ -85,14 +91,15 @@ export function scoreGroups(
         const p = byRaw.get(tensor);
         if (!p || axis !== graph.tensors.get(tensor)!.type.shape.length - 1) continue;
         voters.add(p.node.name);
-        const own = channelScores.get(p.node.name)!;
+        const own = channelScores?.get(p.node.name);
         const stats = options.flow?.tensors.get(p.activated);
         for (const i of indices) {
-          sum = (Number.isNaN(sum) ? 0 : sum) + own[i]!;
+          sum = (Number.isNaN(sum) ? 0 : sum) + (own ? own[i]! : 0);
           if (!stats || stats.min[i] !== 0 || stats.max[i] !== 0) silent = false;
         }
       }
-      scores[atom.id] = Number.isFinite(sum) ? sum : NaN;
+      const score = Number.isNaN(sum) || !whole ? sum : whole[atom.id]!;
+      scores[atom.id] = Number.isFinite(score) ? score : NaN;
       dead[atom.id] = silent && !Number.isNaN(sum);
     }
     const normaliser = options.normaliser ?? criterion.normaliser;

@@ -3,6 +3,7 @@ import type { Graph } from "../model/types.js";
 import { createExecutor } from "../host/executor.js";
 import type { Executor } from "../host/executor-types.js";
 import { evaluate, predict, type Evaluation } from "../host/evaluate.js";
+import { lossGradients } from "../host/gradients.js";
 import { reestimateBatchNorm } from "../host/batch-norm.js";
 import { train, type TrainOptions } from "../host/train.js";
 
@@ -16,6 +17,8 @@ export interface Engine {
   evaluate(graph: Graph, data: Split): Promise<Evaluation>;
   /** First output of every sample, count x width. */
   predict(graph: Graph, data: Split): Promise<Float32Array>;
+  /** Mean gradient of the labels' cross entropy for every parameter, over the first `samples` samples. */
+  gradients(graph: Graph, data: Split, samples: number): Promise<ReadonlyMap<string, Float32Array>>;
   /** Running statistics of every batch norm from `batches` batches of real data. */
   reestimate(graph: Graph, data: Split, batches: number): Promise<Graph>;
 }
@@ -31,6 +34,7 @@ export function hostEngine(
     train: (graph, data, o) => train(graph, data, { ...common, ...o }),
     evaluate: (graph, data) => evaluate(graph, data, { ...common, executor }),
     predict: (graph, data) => predict(graph, data, { ...common, executor }),
+    gradients: (graph, data, samples) => lossGradients(graph, data, { ...common, executor, samples }),
     reestimate: (graph, data, batches) => reestimateBatchNorm(graph, data, { ...common, batches }),
   };
 }

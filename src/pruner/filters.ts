@@ -69,8 +69,13 @@ export async function planIteration(
 ): Promise<{ plan: PrunePlan; flow: Flow; rho: number }> {
   const { options } = context;
   const flow = await observe(graph, context);
-  const scored = scoreGroups(graph, analyzeCoupling(graph).groups, getCriterion(options.criterion), {
+  const criterion = getCriterion(options.criterion);
+  const gradients = criterion.needsGradients
+    ? await context.engine.gradients(graph, context.calibration, options.calibrationSamples)
+    : null;
+  const scored = scoreGroups(graph, analyzeCoupling(graph).groups, criterion, {
     flow,
+    gradients,
     seed: step.seed,
     normaliser: options.normaliser,
   });

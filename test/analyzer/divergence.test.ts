@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { getCriterion } from "../../src/analyzer/criterion-registry.js";
-import type { Normaliser } from "../../src/analyzer/criterion.js";
+import type { LayerCriterion, Normaliser } from "../../src/analyzer/criterion.js";
 import { producersOf } from "../../src/analyzer/producers.js";
 import { scoreGroups, scoreProducers } from "../../src/analyzer/scores.js";
 import { GraphBuilder } from "../../src/model/builder.js";
@@ -11,6 +11,12 @@ import type { Split } from "../../src/model/dataset.js";
 import { Net } from "../support/networks.js";
 import { flowOf, noise, splitOf } from "./support.js";
 
+const layerCriterion = (name: string): LayerCriterion => {
+  const found = getCriterion(name);
+  if (!("score" in found)) throw new Error(`${name} scores groups`);
+  return found;
+};
+
 async function scores(
   graph: Graph,
   data: Split,
@@ -18,7 +24,7 @@ async function scores(
   normaliser?: Normaliser,
 ): Promise<number[][]> {
   const flow = await flowOf(graph, data);
-  const all = scoreProducers(graph, producersOf(graph), getCriterion(criterion), {
+  const all = scoreProducers(graph, producersOf(graph), layerCriterion(criterion), {
     flow,
     seed: 1,
     ...(normaliser && { normaliser }),
@@ -185,7 +191,7 @@ describe("groups", () => {
     const flow = await flowOf(graph, noise(6, [4, 4, 3]));
     const groups = analyzeCoupling(graph).groups;
     const scored = scoreGroups(graph, groups, getCriterion("divergence"), { flow, seed: 1 });
-    const each = scoreProducers(graph, producersOf(graph), getCriterion("divergence"), { flow, seed: 1 });
+    const each = scoreProducers(graph, producersOf(graph), layerCriterion("divergence"), { flow, seed: 1 });
     const stream = scored.find((g) => g.producers.length === 2)!;
     const [first, second] = stream.producers.map((p) => each.get(p)!);
     expect([...stream.scores]).toEqual([...first!].map((v, c) => v + second![c]!));

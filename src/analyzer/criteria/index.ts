@@ -5,9 +5,12 @@ import { bnScale } from "./bn-scale.js";
 import { divergence } from "./divergence.js";
 import { faithful } from "./faithful.js";
 import { fpgm } from "./fpgm.js";
+import { groupNorm } from "./group-norm.js";
 import { l1 } from "./l1.js";
 import { l2 } from "./l2.js";
 import { random } from "./random.js";
+import { taylor } from "./taylor.js";
+import { wanda } from "./wanda.js";
 import { weight } from "./weight.js";
 
-export const criteria: readonly Criterion[] = [activation, bnScale, divergence, faithful, fpgm, l1, l2, random, weight];
+export const criteria: readonly Criterion[] = [activation, bnScale, divergence, faithful, fpgm, groupNorm, l1, l2, random, taylor, wanda, weight];
