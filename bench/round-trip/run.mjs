@@ -1,6 +1,7 @@
 // Models that are read, written again and given to the runtimes of their formats. README.md says how to run it.
 //
-//   node bench/round-trip/run.mjs [--only NAME] [--formats onnx,tfjs,tflite] [--max-macs N] [--data DIR] [--json]
+//   node bench/round-trip/run.mjs [--only NAME] [--formats onnx,tfjs,tflite] [--max-macs N] [--package DIR]
+//     [--data DIR] [--library DIST] [--json]
 //
 // Float models have to give their recorded outputs. Of quantised ones the float network inside is written, which has to
 // give what our host gives of it (`npm run check:models` compares the host with the recording).
@@ -10,12 +11,13 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { evaluate, roundingSensitivity } from "../../scripts/models/exact.mjs";
-import { FLOAT_BOUND, runOnHost } from "../../scripts/models/check.mjs";
+import { FLOAT_BOUND, runOnHost, runPackage } from "../../scripts/models/check.mjs";
 import { loadLibrary } from "../../scripts/models/library.mjs";
 import { compare, listModels, namedInputs, recordedCases } from "../../scripts/models/recorded.mjs";
 import { floatForm, withCommonTypes } from "./float-form.mjs";
 import { openLiteRt } from "./litert.mjs";
 import { runOrt } from "./ort.mjs";
+import { buildPruned, imageCases, networksOf } from "./pruned.mjs";
 import { runTfjs } from "./tfjs.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -24,6 +26,7 @@ const { values: options } = parseArgs({
     only: { type: "string", default: "" },
     formats: { type: "string", default: "onnx,tfjs,tflite" },
     "max-macs": { type: "string", default: "Infinity" },
+    package: { type: "string", default: "" },
     data: { type: "string", default: path.join(root, "../shared/data") },
     library: { type: "string", default: path.join(root, "dist") },
     json: { type: "boolean", default: false },
@@ -116,20 +119,18 @@ async function roundTrip(name, graph, cases, { against, wanted }) {
   return row;
 }
 
-/** ResNet-8 with half of every group of channels cut, against f64. */
+/** A pruned ResNet-8 against its package: the network that was trained, and the one that is emitted. */
 async function prunedResnet() {
-  const file = path.join(options.data, "models/mlperf-tiny/pretrainedResnet.tflite");
-  const dense = await library.readModel(file);
-  const cuts = library.analyzeCoupling(dense).groups.flatMap((group) => {
-    const free = group.atoms.filter((atom) => atom.frozen === null).map((atom) => atom.id);
-    return free.length > 1 ? [{ group, atoms: free.slice(0, free.length >> 1) }] : [];
-  });
-  const graph = library.cutAtoms(dense, cuts);
-  const golden = path.join(options.data, "models/mlperf-tiny/golden/pretrainedResnet.tflite");
-  const cases = recordedCases(golden).slice(0, 1);
-  const wanted = cases.map(({ inputs }) => evaluate(library, graph, inputs, {}));
-  return roundTrip("pruned ResNet-8", graph, cases, { against: "f64", wanted });
+  const folder = options.package ? path.resolve(options.package) : await buildPruned(library, options.data, work);
+  const { trained, emitted } = await networksOf(library, folder);
+  const cases = await imageCases(library, options.data);
+  const wanted = await runPackage(folder, trained, cases);
+  const macs = (100 * library.graphCost(emitted).macs) / library.graphCost(await readResnet()).macs;
+  const name = `pruned ResNet-8, ${macs.toFixed(0)} % of the MACs`;
+  show(await roundTrip(`${name}, batch norms apart`, trained, cases, { against: "package", wanted }));
+  show(await roundTrip(`${name}, as emitted`, emitted, cases, { against: "package", wanted }));
 }
+const readResnet = () => library.readModel(path.join(options.data, "models/mlperf-tiny/pretrainedResnet.tflite"));
 
 function text(result) {
   if (!result) return "";
@@ -157,7 +158,7 @@ for (const model of listModels(path.join(options.data, "models"))) {
     show(await roundTrip(model.name, graph, cases, { against: "host", wanted }));
   }
 }
-if ("pruned ResNet-8".includes(options.only)) show(await prunedResnet());
+if ("pruned ResNet-8".includes(options.only)) await prunedResnet();
 await browser?.close();
 rmSync(work, { recursive: true, force: true });
 
