@@ -64,9 +64,12 @@ export type { DeviceProfile, Target } from "./model/device-profile.js";
 // Packages: timing and checking.
 export {
   measurePackages,
+  profilePackage,
   verifyPackage,
   writeMeasurements,
   type VerifyResult,
   type Measurement,
   type MeasureOptions,
+  type Profile,
+  type ProfileOptions,
 } from "./measure/index.js";

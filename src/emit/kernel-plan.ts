@@ -2,6 +2,8 @@
 import { chooseTile, type Tile, type Variant } from "../kernels/tiles.js";
 import { convGeometry } from "./conv-geometry.js";
 import { hasBorder, type LaidOut } from "./layout.js";
+import { movedBytes, type MovedBytes } from "./moved-bytes.js";
+import { isWinograd, winogradTile } from "./source-winograd.js";
 import { stepInputs, type Step } from "./steps.js";
 import type { WeightsPlan } from "./weights-plan.js";
 
@@ -17,10 +19,13 @@ export interface PlannedLayer {
   readonly output: string;
   readonly shape: readonly number[];
   readonly macs: number;
-  /** pixels x channels of the register tile, where the kernel has one. */
+  readonly bytes: MovedBytes;
+  /** pixels x channels of the register tile, where the kernel has one; F(4x4,3x3) before it: by Winograd's method. */
   readonly tiles?: Readonly<Record<Variant, string>>;
   /** Place in weights.bin. */
   readonly weights?: { readonly offset: number; readonly bytes: number };
+  /** Place of what the module makes of them, among all that it makes. */
+  readonly transformed?: { readonly offset: number; readonly bytes: number };
 }
 
 export interface KernelPlan {
@@ -64,18 +69,21 @@ export function planKernels(laid: LaidOut, weights: WeightsPlan): KernelPlan {
   laid.steps.forEach((step, i) => {
     if (step.kind === "alias") return;
     const chunk = weights.chunks.get(i);
+    const transformed = weights.transformed.get(i);
     const tiles = step.kind === "conv" ? tileNames(step, laid) : undefined;
     layers.push({
       index: layers.length,
       name: step.name,
-      kernel: step.kind === "kernel" ? step.op : FAMILY[step.kind],
+      kernel: transformed ? "winograd" : step.kind === "kernel" ? step.op : FAMILY[step.kind],
       nodes: step.nodes,
       inputs: stepInputs(step),
       output: step.y,
       shape: laid.layouts.get(step.y)!.shape,
       macs: step.macs,
+      bytes: movedBytes(step, laid, chunk?.bytes ?? 0),
       ...(tiles && { tiles }),
       ...(chunk && { weights: chunk }),
+      ...(transformed && { transformed }),
     });
   });
   return { layers, macs: layers.reduce((n, l) => n + l.macs, 0) };
@@ -83,8 +91,9 @@ export function planKernels(laid: LaidOut, weights: WeightsPlan): KernelPlan {
 
 function tileNames(step: Extract<Step, { kind: "conv" }>, laid: LaidOut): Record<Variant, string> {
   const name = (variant: Variant): string => {
-    const { mr, nr } = convTile(step, laid, variant);
-    return `${mr}x${nr}`;
+    const winograd = isWinograd(step, variant);
+    const { mr, nr } = winograd ? winogradTile(step, variant) : convTile(step, laid, variant);
+    return `${winograd ? "F(4x4,3x3) " : ""}${mr}x${nr}`;
   };
   return { simd: name("simd"), relaxed: name("relaxed") };
 }

@@ -7,3 +7,5 @@ export type { Ratio, Steady } from "./statistics.js";
 export { readWasmFacts } from "./wasm-file.js";
 export { verifyPackage } from "./verify.js";
 export type { VerifiedVariant, VerifyResult } from "./verify.js";
+export { profilePackage } from "./profile.js";
+export type { Bandwidth, Profile, ProfiledLayer, ProfileOptions } from "./profile.js";

@@ -1,13 +1,13 @@
-import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { IdapError } from "../model/errors.js";
 import { RUNNER_SOURCE } from "./runner-source.js";
+import { cannotBeTimed, runProgram, type Failure, type NodeChoice } from "./run-program.js";
 import { pairedRatio, summarize, type Ratio, type Steady } from "./statistics.js";
 
 export type Variant = "simd" | "relaxed";
 
-export interface MeasureOptions {
+export interface MeasureOptions extends NodeChoice {
   /** Timed samples of each package; default 200. */
   readonly runs?: number;
   /** Runs before the first sample; default 20, and at least 300 ms, since V8 optimises in the background. */
@@ -17,10 +17,6 @@ export interface MeasureOptions {
   readonly minMs?: number;
   /** The module to time; default: the one that the package's own glue would take. */
   readonly variant?: Variant;
-  /** The Node to time in; default: this one. */
-  readonly nodePath?: string;
-  /** Flags for that Node, for example `--experimental-wasm-relaxed-simd`. */
-  readonly nodeFlags?: readonly string[];
 }
 
 /** Where a figure was measured: it is worth nothing elsewhere. */
@@ -68,15 +64,14 @@ interface RunnerPackage {
 }
 
 type RunnerAnswer =
-  | { readonly engine: Engine; readonly packages: readonly RunnerPackage[]; readonly error?: undefined }
-  | { readonly error: string; readonly dir: string | null };
+  { readonly engine: Engine; readonly packages: readonly RunnerPackage[]; readonly error?: undefined } | Failure;
 
 /**
  * Times packages against each other: one child process, one thread, packages alternating run by run, so that what
  * disturbs the machine disturbs all of them. The first directory is what the others are compared with.
  */
 export async function measurePackages(dirs: readonly string[], options: MeasureOptions = {}): Promise<Measurement[]> {
-  const { runs = 200, warmup = 20, warmupMs = 300, minMs = 0, variant, nodePath = process.execPath } = options;
+  const { runs = 200, warmup = 20, warmupMs = 300, minMs = 0, variant } = options;
   if (dirs.length === 0) throw new IdapError("E_MEASURE", "no package to measure", "Name at least one package folder.");
   if (!Number.isInteger(runs) || runs < 1) {
     throw new IdapError("E_OPTION", `the number of runs must be a whole number above 0, got ${runs}`);
@@ -90,14 +85,8 @@ export async function measurePackages(dirs: readonly string[], options: MeasureO
     minBatchMs: 0.05,
     minMs,
   };
-  const answer = await runChild(nodePath, options.nodeFlags ?? [], JSON.stringify(request));
-  if (answer.error !== undefined) {
-    throw new IdapError(
-      "E_MEASURE",
-      `${answer.dir ?? "package"}: cannot be timed: ${answer.error}`,
-      "Run `idap verify` on the package; it says which file is wrong.",
-    );
-  }
+  const answer = await runProgram<RunnerAnswer>(RUNNER_SOURCE, request, options);
+  if (answer.error !== undefined) throw cannotBeTimed(answer);
   const base = answer.packages[0]!.samples;
   return answer.packages.map((p, i) => ({
     package: names[i]!,
@@ -125,37 +114,4 @@ export function packageName(dir: string): string {
   } catch {
     throw noPackage("its package.json is not JSON");
   }
-}
-
-function runChild(nodePath: string, flags: readonly string[], request: string): Promise<RunnerAnswer> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(nodePath, [...flags, "--input-type=module", "--eval", RUNNER_SOURCE], {
-      stdio: ["pipe", "pipe", "pipe"],
-      // Flags that the caller's own process runs with (a debugger, a coverage tool) must not slow the child.
-      env: { ...process.env, NODE_OPTIONS: "" },
-    });
-    let out = "";
-    let err = "";
-    child.stdout.setEncoding("utf8").on("data", (s: string) => (out += s));
-    child.stderr.setEncoding("utf8").on("data", (s: string) => (err += s));
-    child.on("error", (e) =>
-      reject(
-        new IdapError("E_MEASURE", `${nodePath} cannot be started: ${e.message}`, "Name the path of a Node binary."),
-      ),
-    );
-    child.on("close", (code, signal) => {
-      try {
-        resolve(JSON.parse(out) as RunnerAnswer);
-      } catch {
-        reject(
-          new IdapError(
-            "E_MEASURE",
-            `the timing process ended without an answer (${signal ?? `exit code ${code}`}): ${err.trim().split("\n").at(-1) ?? ""}`,
-          ),
-        );
-      }
-    });
-    child.stdin.on("error", () => {}); // reported by "close"
-    child.stdin.end(request);
-  });
 }

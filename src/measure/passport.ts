@@ -22,7 +22,7 @@ const passportSchema = z.looseObject({
   variants: z.array(z.enum(["simd", "relaxed"])).min(1),
   weights: z.object({ bytes: z.int().nonnegative(), sha256: z.string() }),
   memory: z.looseObject({ pages: z.int().positive() }),
-  error: z.looseObject({ bound: z.number().nonnegative().nullable() }),
+  error: z.looseObject({ bound: z.number().nonnegative().nullable(), largestInputs: z.boolean().optional() }),
   selfTest: z.object({
     scale: z.number(),
     offset: z.number(),
@@ -38,6 +38,8 @@ export interface ReadPassport {
   readonly facts: PassportFacts;
   /** The passport as each module must carry it in its custom section `idap`: without plan and list of files, compact. */
   readonly section: string;
+  /** Layers and buffers, as the emitter wrote them. */
+  readonly plan: unknown;
 }
 
 /** Reads `passport.json`; throws E_VERIFY where it is missing, no JSON, or not a passport. */
@@ -66,6 +68,6 @@ export function readPassport(dir: string): ReadPassport {
     const issue = parsed.error.issues[0]!;
     throw wrong(`not a passport that we know: ${issue.path.join(".") || "it"}: ${issue.message}`);
   }
-  const { files: _files, plan: _plan, ...rest } = raw as Record<string, unknown>;
-  return { facts: parsed.data, section: JSON.stringify(rest) };
+  const { files: _files, plan, ...rest } = raw as Record<string, unknown>;
+  return { facts: parsed.data, section: JSON.stringify(rest), plan };
 }

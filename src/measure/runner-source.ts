@@ -6,7 +6,8 @@
  *
  * Warm-up is by time as well as by count, since V8 compiles a module again, optimised, in the background.
  */
-export const RUNNER_SOURCE = String.raw`
+/** What the timing programs have in common: the request, the clock, a package's inputs, what is said of the engine. */
+export const COMMON_SOURCE = String.raw`
 import { readFileSync, existsSync } from "node:fs";
 import path from "node:path";
 import os from "node:os";
@@ -19,6 +20,39 @@ const request = JSON.parse(text);
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 const fail = (dir, message) => { throw Object.assign(new Error(message), { dir }); };
 
+// Inputs: pseudo-random numbers between 0 and 1, bytes, or for other integers bits (indices must exist); the same for
+// every package and run. Pairs of a view and the values that belong there.
+function inputsOf(e, dir) {
+  const ports = JSON.parse(readFileSync(path.join(dir, "passport.json"), "utf8")).inputs;
+  const inputs = [];
+  let s = 1;
+  const random = () => (s = (Math.imul(s, 1664525) + 1013904223) >>> 0);
+  for (let i = 0; i < e.input_count(); i++) {
+    const { dtype } = ports[i];
+    const View = dtype === "f32" ? Float32Array : Int32Array;
+    const view = new View(e.memory.buffer, e.input_ptr(i), e.input_bytes(i) >> 2);
+    const next =
+      dtype === "f32" ? () => random() / 4294967296
+      : dtype === "u8" ? () => random() >>> 24
+      : dtype === "i8" ? () => random() >> 24
+      : () => random() >>> 31;
+    inputs.push([view, View.from(view, next)]);
+  }
+  return inputs;
+}
+
+const setWeights = (e, weights) => {
+  new Uint8Array(e.memory.buffer, e.weights_ptr(), e.weights_bytes()).set(weights);
+  e.setup();
+};
+
+const cpus = os.cpus();
+const engine = { runtime: "node", version: process.versions.node, v8: process.versions.v8, cpu: cpus[0]?.model.trim() ?? "unknown", cores: cpus.length, arch: process.arch, os: process.platform };
+`;
+
+export const RUNNER_SOURCE =
+  COMMON_SOURCE +
+  String.raw`
 async function load({ dir, variants }) {
   for (const variant of variants) {
     const file = path.join(dir, "model." + variant + ".wasm");
@@ -31,28 +65,11 @@ async function load({ dir, variants }) {
     const t1 = now();
     const { exports: e } = await WebAssembly.instantiate(module, {});
     const t2 = now();
-    new Uint8Array(e.memory.buffer, e.weights_ptr(), e.weights_bytes()).set(weights);
-    e.setup();
+    setWeights(e, weights);
     const t3 = now();
     if (!e.selftest()) continue;
     const t4 = now();
-    // Inputs: pseudo-random numbers between 0 and 1, bytes, or for other integers bits (indices must exist); the same for
-    // every package and run.
-    const ports = JSON.parse(readFileSync(path.join(dir, "passport.json"), "utf8")).inputs;
-    const inputs = [];
-    let s = 1;
-    const random = () => (s = (Math.imul(s, 1664525) + 1013904223) >>> 0);
-    for (let i = 0; i < e.input_count(); i++) {
-      const { dtype } = ports[i];
-      const View = dtype === "f32" ? Float32Array : Int32Array;
-      const view = new View(e.memory.buffer, e.input_ptr(i), e.input_bytes(i) >> 2);
-      const next =
-        dtype === "f32" ? () => random() / 4294967296
-        : dtype === "u8" ? () => random() >>> 24
-        : dtype === "i8" ? () => random() >> 24
-        : () => random() >>> 31;
-      inputs.push([view, View.from(view, next)]);
-    }
+    const inputs = inputsOf(e, dir);
     const outputs = [];
     for (let i = 0; i < e.output_count(); i++) {
       const view = new Float32Array(e.memory.buffer, e.output_ptr(i), e.output_bytes(i) >> 2);
@@ -99,9 +116,8 @@ try {
       p.samples.push(timed(p, p.batch));
     }
   }
-  const cpus = os.cpus();
   process.stdout.write(JSON.stringify({
-    engine: { runtime: "node", version: process.versions.node, v8: process.versions.v8, cpu: cpus[0]?.model.trim() ?? "unknown", cores: cpus.length, arch: process.arch, os: process.platform },
+    engine,
     packages: list.map(({ run, ...rest }) => rest),
   }));
 } catch (e) {

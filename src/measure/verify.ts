@@ -194,17 +194,13 @@ function checkStrict(file: string, outputs: readonly Words[], facts: PassportFac
 /**
  * The largest output of the network with absolute weights and inputs: what the passport's error bound is relative to.
  * Found with the module itself, since every value in the weights file is a plain f32 coefficient.
+ * Winograd's method mixes pixels, so that the largest input stands for all where a layer takes it.
  */
 function absoluteScale(abi: Abi, facts: PassportFacts, weights: Uint8Array, inputs: readonly Words[]): number {
   const coefficients = new Float32Array(new Uint8Array(weights).buffer).map(Math.abs);
   loadWeights(abi, new Uint8Array(coefficients.buffer));
-  const scale = largest(
-    runOnce(
-      abi,
-      facts,
-      inputs.map((x) => x.map(Math.abs)),
-    ),
-  );
+  const absolute = inputs.map((x) => (facts.error.largestInputs ? x.slice().fill(largest([x])) : x.map(Math.abs)));
+  const scale = largest(runOnce(abi, facts, absolute));
   loadWeights(abi, weights);
   return scale;
 }

@@ -1,5 +1,13 @@
-import { measurePackages, writeMeasurements, type Measurement } from "../../measure/index.js";
+import {
+  measurePackages,
+  profilePackage,
+  writeMeasurements,
+  type Measurement,
+  type Variant,
+} from "../../measure/index.js";
+import { IdapError } from "../../model/errors.js";
 import { defineCommand } from "../command.js";
+import { renderProfile } from "../render-profile.js";
 import { bytes, table } from "../table.js";
 
 export const measure = defineCommand(
@@ -7,7 +15,7 @@ export const measure = defineCommand(
     name: "measure",
     summary: "Time packages in this Node, against each other if there are several",
     about:
-      "Times a package that idap build wrote: loading, the first run, and the steady state with its percentiles, copies of inputs and outputs included, and writes the figures into the package's measurements.json. With --against the packages alternate run by run in one process, so that the ratio does not depend on what else the machine does.",
+      "Times a package that idap build wrote: loading, the first run, and the steady state with its percentiles, copies of inputs and outputs included, and writes the figures into the package's measurements.json. With --against the packages alternate run by run in one process, so that the ratio does not depend on what else the machine does. With --profile it times the layers one by one instead and writes nothing.",
     args: [{ name: "package", summary: "the folder of a package" }],
     options: [
       {
@@ -42,16 +50,34 @@ export const measure = defineCommand(
         default: "node",
         summary: "Where to run: node",
       },
+      {
+        name: "profile",
+        kind: "flag",
+        summary:
+          "Time each layer, beside what its arithmetic and its bytes would cost at this machine's limits, measured in the same run",
+      },
     ],
-    examples: ["idap measure out/resnet8", "idap measure out/pruned --against out/dense --runs 500"],
+    examples: [
+      "idap measure out/resnet8",
+      "idap measure out/pruned --against out/dense --runs 500",
+      "idap measure out/resnet8 --profile",
+    ],
   },
   async ({ args, values }) => {
     // The first directory is what the others are compared with.
     const dirs = [...values.against, args[0]!];
+    const variant = values.variant as Variant | undefined;
+    if (values.profile) {
+      if (values.against.length > 0) {
+        throw new IdapError("E_OPTION", "--profile looks at one package", "Leave out --against.");
+      }
+      const profile = await profilePackage(args[0]!, { runs: values.runs, ...(variant && { variant }) });
+      return { json: { profile }, text: renderProfile(profile) };
+    }
     const measured = await measurePackages(dirs, {
       runs: values.runs,
       minMs: values.minutes * 60_000,
-      ...(values.variant !== undefined && { variant: values.variant as "simd" | "relaxed" }),
+      ...(variant && { variant }),
     });
     writeMeasurements(args[0]!, measured);
     return { json: { packages: measured }, text: render(measured) };
