@@ -1,126 +1,172 @@
-// Inference, side by side: our packages against tfjs-backend-wasm and onnxruntime-web.
+// Inference, side by side: our packages against LiteRT.js, tfjs-backend-wasm, onnxruntime-web and native onnxruntime-node.
 //
-//   npm run bench:inference -- [--json] [--seconds 4] [--networks resnet8,dscnn,vww] [--nodes 20,24]
+//   node bench/inference/run.mjs [--json [FILE]] [--docs] [--networks ...] [--engines ...] [--where chromium,node20,node24]
 //
-// One thread, batch 1, copies of inputs and outputs included, candidates interleaved in one process, medians. Outputs are
-// checked against our f64 reference executor. tfjs runs direct op calls with fused bias and activation, which spares it
-// its graph executor; onnxruntime-web runs the ONNX file that we write. Node 24 comes from npm for one process.
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+// README.md says what the options do and how the figures come about.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { arch, cpus, loadavg, platform, release, totalmem } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { combineCold, combinePlace } from "./combine.mjs";
+import { ENGINES } from "./engines.mjs";
+import { NETWORKS } from "./networks.mjs";
+import { parseOptions } from "./options.mjs";
+import { checkPlace, coldIn, measureIn, run } from "./places.mjs";
+import { loadLibrary, prepareNetwork } from "./prepare.mjs";
+import { renderPage, renderTable } from "./render.mjs";
+import { brotliLengths, packageBytes, runtimeBytes } from "./sizes.mjs";
+import { fitLine } from "./statistics.mjs";
+import { compareWithTargets, floorVerdicts } from "./targets.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = path.resolve(here, "../..");
-const { values: options } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    seconds: { type: "string", default: "4" },
-    networks: { type: "string", default: "resnet8,dscnn,vww" },
-    nodes: { type: "string", default: "20,24" },
-    data: { type: "string", default: process.env.IDAP_SHARED_DATA ?? path.resolve(root, "../shared/data") },
-  },
-});
-/** What a quiet machine must show: best variant on Node 24, strict SIMD on Node 20, as multiples of tfjs-wasm's time. */
-const REQUIRED = { best24: 1.8, simd20: 1.5 };
+const dist = path.join(root, "dist");
+const out = path.join(here, "out");
+const page = path.join(root, "docs/benchmarks.md");
 
-const MODELS = {
-  resnet8: "pretrainedResnet.tflite",
-  dscnn: "kws_ref_model_float32.tflite",
-  vww: "vww_96_float.tflite",
-};
+const options = parseOptions(process.argv.slice(2), path.resolve(root, "../shared/data"));
+const say = (text) => process.stderr.write(`${text}\n`);
 
-function run(command, args, quiet = true) {
-  const result = spawnSync(command, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 26 });
-  if (result.status !== 0) {
-    process.stderr.write(
-      `${command} ${args.join(" ")} failed\n${result.stdout ?? ""}${result.stderr ?? result.error ?? ""}`,
-    );
-    process.exit(1);
+function check(names, known, what) {
+  const unknown = names.find((name) => !Object.hasOwn(known, name));
+  if (unknown !== undefined)
+    throw new Error(`unknown ${what} "${unknown}"; there are ${Object.keys(known).join(", ")}`);
+}
+
+/** The bench's own packages; the native runtime lives in a tree of its own. */
+function install() {
+  for (const folder of [here, path.join(here, "native")]) {
+    if (existsSync(path.join(folder, "node_modules"))) continue;
+    run("npm", ["ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"]);
   }
-  if (!quiet) process.stderr.write(result.stderr);
-  return result.stdout;
+  if (!existsSync(path.join(dist, "emit/index.js"))) run("npm", ["run", "-s", "build"], { cwd: root });
 }
 
-if (!existsSync(path.join(here, "node_modules"))) {
-  run("npm", ["ci", "--prefix", here, "--ignore-scripts", "--no-audit", "--no-fund"]);
-}
-if (!existsSync(path.join(root, "dist/emit/index.js"))) run("npm", ["run", "-s", "build"]);
+const versionOf = (folder, name) =>
+  JSON.parse(readFileSync(path.join(here, folder, "node_modules", name, "package.json"), "utf8")).version;
 
-const { readModel, onnxBytes } = await import(path.join(root, "dist/formats/index.js"));
-const { emit } = await import(path.join(root, "dist/emit/index.js"));
-const networks = [];
-for (const name of options.networks.split(",")) {
-  const file = MODELS[name];
-  if (!file) throw new Error(`unknown network "${name}"; there are ${Object.keys(MODELS).join(", ")}`);
-  const model = path.join(options.data, "models/mlperf-tiny", file);
-  if (!existsSync(model)) throw new Error(`${model} is missing: the bench needs the folder of real models (--data)`);
-  const graph = await readModel(model);
-  const dir = path.join(here, "out", name);
-  mkdirSync(path.dirname(dir), { recursive: true });
-  const { kernelPlan } = await emit(graph, { out: dir, name });
-  const onnx = path.join(here, "out", `${name}.onnx`);
-  writeFileSync(onnx, onnxBytes(graph));
-  const golden = path.join(options.data, "models/mlperf-tiny/golden", file);
-  networks.push({ name, model, dir, onnx, golden, macs: kernelPlan.macs });
+function versions() {
+  return {
+    idap: JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")).version,
+    "@litertjs/core": versionOf(".", "@litertjs/core"),
+    "@tensorflow/tfjs-backend-wasm": versionOf(".", "@tensorflow/tfjs-backend-wasm"),
+    "onnxruntime-web": versionOf(".", "onnxruntime-web"),
+    "onnxruntime-node": versionOf("native", "onnxruntime-node"),
+  };
 }
 
-const jobFile = path.join(here, "out", "job.json");
-writeFileSync(jobFile, JSON.stringify({ networks, seconds: Number(options.seconds), dist: path.join(root, "dist") }));
-const measure = path.join(here, "measure.mjs");
-const current = process.versions.node.split(".")[0];
-const runs = options.nodes.split(",").map((major) => {
-  const args = [measure, jobFile];
-  const out =
-    major === current ? run(process.execPath, args) : run("npx", ["-y", "-p", `node@${major}`, "node", ...args]);
-  return JSON.parse(out.slice(out.indexOf("{")));
+const machine = () => ({
+  cpu: cpus()[0].model.trim(),
+  cores: cpus().length,
+  memoryBytes: totalmem(),
+  system: `${platform()} ${release()} ${arch()}`,
+  load: loadavg(),
 });
 
-const verdicts = runs.flatMap(({ node, results }) =>
-  results.flatMap((r) => {
-    const tfjs = r.ms["tfjs-wasm"];
-    const major = Number(node.split(".")[0]);
-    if (major >= 24) {
-      const ratio = tfjs / Math.min(r.ms.simd, r.ms.relaxed ?? Infinity);
-      return [
-        {
-          node,
-          network: r.network,
-          rule: "best variant",
-          ratio,
-          required: REQUIRED.best24,
-          ok: ratio >= REQUIRED.best24,
-        },
-      ];
-    }
-    const ratio = tfjs / r.ms.simd;
-    return [{ node, network: r.network, rule: "simd", ratio, required: REQUIRED.simd20, ok: ratio >= REQUIRED.simd20 }];
-  }),
-);
+/** Figures of emission come from a process of their own, in which nothing else has run. */
+const emissionOf = (...args) => JSON.parse(run(process.execPath, [path.join(here, "emission.mjs"), dist, ...args]));
 
-if (options.json) {
-  console.log(JSON.stringify({ runs, verdicts, ok: verdicts.every((v) => v.ok) }, null, 2));
-} else {
-  for (const { node, results } of runs) {
-    console.log(`\nNode ${node}: median ms, one thread, batch 1, copies included`);
-    console.log(
-      "network   MMAC    simd      relaxed   tfjs-wasm ort-web   | tfjs / simd, relaxed   ort / simd, relaxed",
-    );
-    for (const r of results) {
-      const ms = (name) => (r.ms[name] === undefined ? "-" : r.ms[name].toFixed(4)).padEnd(9);
-      const over = (rival, ours) => (r.ms[ours] === undefined ? "-" : (r.ms[rival] / r.ms[ours]).toFixed(2));
-      console.log(
-        `${r.network.padEnd(9)} ${(r.macs / 1e6).toFixed(2).padEnd(7)} ${ms("simd")} ${ms("relaxed")} ${ms("tfjs-wasm")} ${ms("ort-web")} | ` +
-          `${over("tfjs-wasm", "simd")}, ${over("tfjs-wasm", "relaxed")}`.padEnd(23) +
-          `${over("ort-web", "simd")}, ${over("ort-web", "relaxed")}`,
-      );
+function scaling() {
+  const figures = emissionOf("scaling");
+  const line = (key) => fitLine(figures.points.map((p) => [p.layers, key(p)]));
+  return { ...figures, time: line((p) => p.cpuMs), size: line((p) => p.codeBytes.simd) };
+}
+
+async function measure() {
+  check(options.networks, NETWORKS, "network");
+  check(options.engines, ENGINES, "engine");
+  options.where.forEach(checkPlace);
+  install();
+  mkdirSync(out, { recursive: true });
+  const started = {
+    date: new Date().toISOString(),
+    machine: machine(),
+    versions: versions(),
+    repeats: options.repeats,
+  };
+
+  const library = await loadLibrary(dist);
+  const networks = [];
+  for (const name of options.networks) {
+    say(`prepare ${name}`);
+    networks.push(await prepareNetwork(library, name, { out, data: options.data }));
+  }
+  const { engines, rounds, seconds, cold: coldRounds } = options;
+  const job = { networks, engines, rounds, seconds, cold: coldRounds };
+  const jobFile = path.join(out, "job.json");
+  writeFileSync(jobFile, JSON.stringify(job));
+
+  const repeats = {};
+  for (let repeat = 0; repeat < options.repeats; repeat++) {
+    for (const place of options.where) {
+      say(`measure in ${place}${options.repeats > 1 ? `, ${repeat + 1} of ${options.repeats}` : ""}`);
+      (repeats[place] ??= []).push(await measureIn(place, job, jobFile));
     }
   }
-  for (const v of verdicts) {
+  const places = Object.fromEntries(options.where.map((place) => [place, combinePlace(repeats[place])]));
+
+  const coldResults = {};
+  for (const place of coldRounds > 0 ? options.where : []) {
+    say(`cold starts in ${place}`);
+    coldResults[place] = await coldIn(place, job, jobFile);
+  }
+  const cold = Object.fromEntries(Object.entries(coldResults).map(([place, list]) => [place, combineCold(list)]));
+
+  say("sizes");
+  const brotli = brotliLengths(path.join(out, "brotli.json"));
+  const sized = networks.map(({ bytes, ...network }) => ({
+    ...network,
+    bytes: { ...bytes, ...packageBytes(path.join(out, network.name, "package"), brotli) },
+  }));
+  const runtimes = runtimeBytes(coldResults.chromium ?? [], brotli);
+  const emission = options.networks.includes("mobilenetv2") ? emissionOf("network", "mobilenetv2", options.data) : null;
+  const report = {
+    ...started,
+    loadAtEnd: loadavg(),
+    networks: sized,
+    places,
+    cold,
+    runtimes,
+    emission,
+    scaling: options.scaling ? scaling() : null,
+  };
+  return { ...report, targets: compareWithTargets(report), ...floor(places) };
+}
+
+/** The times of Node by engine, and the verdicts on what no change may fall below. */
+function floor(places) {
+  const runs = Object.values(places)
+    .filter((place) => place.node)
+    .map(({ node, v8, networks }) => ({
+      node,
+      v8,
+      results: networks.map(({ network, macs, rounds, engines }) => ({
+        network,
+        macs,
+        rounds,
+        ms: Object.fromEntries(Object.entries(engines).map(([name, e]) => [name, e.median])),
+        error: Object.fromEntries(Object.entries(engines).map(([name, e]) => [name, e.error])),
+      })),
+    }));
+  const verdicts = floorVerdicts(places);
+  return { runs, verdicts, ok: verdicts.every((v) => v.ok) };
+}
+
+const report = options.from ? JSON.parse(readFileSync(options.from, "utf8")) : await measure();
+const text = JSON.stringify(report, null, 2);
+if (options.json === "-") console.log(text);
+else {
+  if (options.json !== null) writeFileSync(options.json, `${text}\n`);
+  console.log(renderTable(report));
+  for (const v of report.verdicts) {
+    const met = v.ok ? "ok  " : "MISS";
     console.log(
-      `${v.ok ? "ok  " : "MISS"} Node ${v.node} ${v.network}: ${v.ratio.toFixed(2)} x tfjs-wasm with the ${v.rule} (needs ${v.required})`,
+      `${met} Node ${v.node} ${v.network}: ${v.ratio.toFixed(2)} x tfjs-wasm with the ${v.rule} (needs ${v.required})`,
     );
   }
 }
-process.exitCode = verdicts.every((v) => v.ok) ? 0 : 2;
+if (options.docs) {
+  const { format, resolveConfig } = await import("prettier");
+  writeFileSync(page, await format(renderPage(report), { ...(await resolveConfig(page)), filepath: page }));
+}
+process.exitCode = report.ok ? 0 : 2;
