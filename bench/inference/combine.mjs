@@ -12,8 +12,21 @@ function best(engines) {
   return present.reduce((a, b) => (engines[b].median < engines[a].median ? b : a), present[0]);
 }
 
-/** rival / ours of one repeat: medians, and the tenths of the samples that nothing disturbed. */
-const ratio = (rival, ours) => ({ ratio: rival.median / ours.median, quiet: rival.p10 / ours.p10 });
+/**
+ * rival / ours of one repeat. `ratio` is of medians; `quiet`, of tenth percentiles, and `processor`, of processor time
+ * (null in a page), say what a busy machine hides.
+ */
+const ratio = (rival, ours) => ({
+  ratio: rival.median / ours.median,
+  quiet: rival.p10 / ours.p10,
+  processor: ours.processor === null ? null : rival.processor / ours.processor,
+});
+
+const FIGURES = ["ratio", "quiet", "processor"];
+
+/** Each figure of a list of ratios made one by `mean`. */
+const each = (ratios, mean) =>
+  Object.fromEntries(FIGURES.map((f) => [f, ratios[0][f] === null ? null : mean(ratios.map((r) => r[f]))]));
 
 /**
  * One network in one place.
@@ -28,7 +41,11 @@ export function combineNetwork(repeats) {
     names.map((name) => {
       const values = repeats.map((r) => r.engines[name]);
       const error = Math.max(...values.map((v) => v.error));
-      return [name, { median: over(values, "median"), p10: over(values, "p10"), p90: over(values, "p90"), error }];
+      const processor = values[0].processor === null ? null : over(values, "processor");
+      return [
+        name,
+        { ...Object.fromEntries(["median", "p10", "p90"].map((k) => [k, over(values, k)])), processor, error },
+      ];
     }),
   );
   const chosen = best(engines);
@@ -36,8 +53,10 @@ export function combineNetwork(repeats) {
   for (const rival of chosen === undefined ? [] : names.filter((name) => !isOurs(name))) {
     ratios[rival] = {};
     for (const [key, ours] of [...OURS.filter((v) => engines[v]).map((v) => [v, v]), ["best", chosen]]) {
-      const each = repeats.map((r) => ratio(r.engines[rival], r.engines[ours]));
-      ratios[rival][key] = { ratio: over(each, "ratio"), quiet: over(each, "quiet") };
+      ratios[rival][key] = each(
+        repeats.map((r) => ratio(r.engines[rival], r.engines[ours])),
+        median,
+      );
     }
   }
   const rounds = repeats.reduce((sum, r) => sum + r.rounds, 0);
@@ -60,8 +79,10 @@ export function combinePlace(repeats) {
   for (const rival of Object.keys(networks[0].ratios)) {
     means[rival] = {};
     for (const key of Object.keys(networks[0].ratios[rival])) {
-      const each = (which) => networks.map((n) => n.ratios[rival][key][which]);
-      means[rival][key] = { ratio: geometricMean(each("ratio")), quiet: geometricMean(each("quiet")) };
+      means[rival][key] = each(
+        networks.map((n) => n.ratios[rival][key]),
+        geometricMean,
+      );
     }
   }
   return { ...engine, load: repeats.map((r) => r.load), networks, means };

@@ -1,6 +1,7 @@
 // How long emission takes and how large code becomes, in a process of its own; prints one JSON document.
 //
 // Arguments: the folder of the built library, then `network NAME DATA` or `scaling`.
+import path from "node:path";
 import { loadLibrary } from "./prepare.mjs";
 import { NETWORKS, layers } from "./networks.mjs";
 
@@ -8,7 +9,7 @@ import { NETWORKS, layers } from "./networks.mjs";
 const COUNTS = [10, 20, 50, 100, 200, 300];
 
 const [dist, what, ...rest] = process.argv.slice(2);
-const library = await loadLibrary(dist);
+const library = await loadLibrary(path.resolve(dist));
 
 /** Wall and processor time of emitting both variants, and the bytes of their code. */
 async function emitTimed(graph) {

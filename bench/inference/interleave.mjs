@@ -1,6 +1,6 @@
 // The timing of one network: engines in turn, in an order that rotates. Runs in Node and in the page.
 import { ENGINES, readFloats } from "./engines.mjs";
-import { relativeError, summarise } from "./statistics.mjs";
+import { median, relativeError, summarise } from "./statistics.mjs";
 
 /** What f32 may differ from f64 by over a whole network, as a share of the largest output. */
 export const ERROR_BOUND = 1e-4;
@@ -32,14 +32,29 @@ async function openEngines(network, names, runtimes, files) {
   return { opened, missing };
 }
 
-/** ms of each of `count` runs one after another. */
+/** Milliseconds of processor time that the process has had on all its threads; null in a page, which cannot know. */
+function processorMs() {
+  if (globalThis.process?.cpuUsage === undefined) return null;
+  const { user, system } = globalThis.process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** Time and processor time in ms of each of `count` runs one after another. */
 async function sample(engine, count) {
+  const processor = processorMs();
   const started = performance.now();
   for (let i = 0; i < count; i++) {
     if (engine.isAsync) await engine.run();
     else engine.run();
   }
-  return (performance.now() - started) / count;
+  const ms = (performance.now() - started) / count;
+  return { ms, processor: processor === null ? null : (processorMs() - processor) / count };
+}
+
+/** Median and spread of an engine's samples, and the median processor time where it is known. */
+function figures({ samples, runs }) {
+  const processor = samples[0].processor === null ? null : median(samples.map((s) => s.processor));
+  return { ...summarise(samples.map((s) => s.ms)), processor, runsPerSample: runs };
 }
 
 /**
@@ -53,7 +68,7 @@ export async function measureNetwork(network, names, runtimes, files, { rounds, 
   const { opened, missing } = await openEngines(network, names, runtimes, files);
   const warmUntil = performance.now() + 250 * seconds;
   for (let round = 0; round < 3 || performance.now() < warmUntil; round++) {
-    for (const engine of opened) engine.fastest = Math.min(engine.fastest, await sample(engine, 3));
+    for (const engine of opened) engine.fastest = Math.min(engine.fastest, (await sample(engine, 3)).ms);
   }
   for (const engine of opened) engine.runs = Math.max(1, Math.ceil(SAMPLE_MS / engine.fastest));
   const until = performance.now() + 1000 * seconds;
@@ -68,9 +83,7 @@ export async function measureNetwork(network, names, runtimes, files, { rounds, 
     network: network.name,
     macs: network.macs,
     rounds: opened[0].samples.length,
-    engines: Object.fromEntries(
-      opened.map((e) => [e.name, { ...summarise(e.samples), runsPerSample: e.runs, error: e.error }]),
-    ),
+    engines: Object.fromEntries(opened.map((e) => [e.name, { ...figures(e), error: e.error }])),
     missing,
   };
 }

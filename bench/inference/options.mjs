@@ -20,6 +20,7 @@ const SPEC = {
   cold: { type: "string", default: "3" },
   scaling: { type: "boolean", default: false },
   data: { type: "string" },
+  library: { type: "string" },
 };
 
 /** `--json` alone prints; with a value it names a file. */
@@ -55,6 +56,7 @@ export function parseOptions(argv, sharedData) {
     repeats: count("repeats", values.repeats, 1),
     cold: count("cold", values.cold, 0),
     scaling: values.scaling,
+    library: values.library ?? null,
     data: values.data ?? process.env.IDAP_SHARED_DATA ?? sharedData,
   };
 }

@@ -57,12 +57,17 @@ function ratioTable(report, place) {
     [
       ...place.networks.map((n) => [titleOf(report, n.network), ...rivals.map((r) => cell(n.ratios[r]))]),
       ["geometric mean", ...rivals.map((r) => cell(place.means[r]))],
-      ["geometric mean of the tenth percentiles", ...rivals.map((r) => cell(quietOf(place.means[r])))],
+      ["the same of tenth percentiles", ...rivals.map((r) => cell(figureOf(place.means[r], "quiet")))],
+      ...(rivals.some((r) => place.means[r].best.processor === null)
+        ? []
+        : [["the same of processor time", ...rivals.map((r) => cell(figureOf(place.means[r], "processor")))]]),
     ],
   );
 }
 
-const quietOf = (mean) => Object.fromEntries(Object.entries(mean).map(([key, { quiet }]) => [key, { ratio: quiet }]));
+/** Another figure of a mean in the place of the ratio of medians. */
+const figureOf = (mean, figure) =>
+  Object.fromEntries(Object.entries(mean).map(([key, values]) => [key, { ratio: values[figure] }]));
 
 function coldTable(report, cold) {
   const engines = Object.keys(Object.values(cold)[0]);

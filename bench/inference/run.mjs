@@ -20,11 +20,11 @@ import { compareWithTargets, floorVerdicts } from "./targets.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = path.resolve(here, "../..");
-const dist = path.join(root, "dist");
 const out = path.join(here, "out");
 const page = path.join(root, "docs/benchmarks.md");
 
 const options = parseOptions(process.argv.slice(2), path.resolve(root, "../shared/data"));
+const dist = options.library === null ? path.join(root, "dist") : path.resolve(options.library);
 const say = (text) => process.stderr.write(`${text}\n`);
 
 function check(names, known, what) {

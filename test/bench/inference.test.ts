@@ -149,7 +149,10 @@ const timed = (network: string, macs: number, medians: Record<string, number>) =
   rounds: 20,
   missing: {},
   engines: Object.fromEntries(
-    Object.entries(medians).map(([name, m]) => [name, { median: m, p10: m / 2, p90: m * 2, error: 1e-7 }]),
+    Object.entries(medians).map(([name, m]) => [
+      name,
+      { median: m, p10: m / 2, p90: m * 2, processor: m, error: 1e-7 },
+    ]),
   ),
 });
 
@@ -175,7 +178,7 @@ describe("comparison", () => {
     const [resnet8] = place.networks;
     expect(resnet8.engines["tfjs-wasm"].median).toBe(4);
     expect(resnet8.best).toBe("relaxed");
-    expect(resnet8.ratios["tfjs-wasm"].best).toEqual({ ratio: 4, quiet: 4 });
+    expect(resnet8.ratios["tfjs-wasm"].best).toEqual({ ratio: 4, quiet: 4, processor: 4 });
     expect(resnet8.ratios["tfjs-wasm"].simd.ratio).toBe(2);
     expect(place.means["tfjs-wasm"].best.ratio).toBeCloseTo(2, 12);
     expect(resnet8.rounds).toBe(60);
