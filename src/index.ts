@@ -55,8 +55,8 @@ export { criterionNames } from "./analyzer/criterion-registry.js";
 
 // Emitting a package, and the whole build.
 export { emit, type EmitOptions, type EmitResult } from "./emit/index.js";
-export { build, loadDevice, loadTarget } from "./build/index.js";
-export type { BuildOptions, BuildProgress, BuildResult } from "./build/index.js";
+export { build, compare, loadDevice, loadTarget } from "./build/index.js";
+export type { BuildOptions, BuildProgress, BuildResult, CompareOptions, CompareResult } from "./build/index.js";
 export { runDemo, type DemoOptions, type DemoResult } from "./build/demo.js";
 export { renderReport, type ReportData } from "./report/index.js";
 export type { DeviceProfile, Target } from "./model/device-profile.js";
