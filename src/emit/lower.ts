@@ -11,6 +11,7 @@ import {
   multiplyComputedWeights,
   removeDeadNodes,
 } from "../model/passes/index.js";
+import { GraphPatch } from "../model/patch.js";
 import { sameShape, type Dtype, type Graph, type Node, type Shape } from "../model/types.js";
 import { lowerPlain, plainForm, PLAIN_OPS, type StepSink } from "./lower-plain.js";
 import { stepInputs, stepOutputs, type Activation, type Lowered, type LoweredPort, type Step } from "./steps.js";
@@ -40,7 +41,24 @@ export function lower(graph: Graph): Lowered {
 
 /** The passes every emission starts with. */
 export function prepare(graph: Graph): Graph {
-  return removeDeadNodes(multiplyComputedWeights(foldConstants(cancelTransposes(foldBatchNorm(graph)))));
+  return computedOutputs(
+    removeDeadNodes(multiplyComputedWeights(foldConstants(cancelTransposes(foldBatchNorm(graph))))),
+  );
+}
+
+/** Outputs whose values are fixed are copied into the memory that callers read, as any other step writes there. */
+function computedOutputs(graph: Graph): Graph {
+  const fixed = graph.outputs.map((p) => p.tensor).filter((name) => graph.tensors.get(name)!.data);
+  if (fixed.length === 0) return graph;
+  const patch = new GraphPatch(graph);
+  const copies = new Map(
+    fixed.map((name) => {
+      const { shape } = graph.tensors.get(name)!.type;
+      return [name, patch.node("reshape", [name], { shape }, `${name}/copy`)[0]!];
+    }),
+  );
+  const outputs = graph.outputs.map((p) => ({ ...p, tensor: copies.get(p.tensor) ?? p.tensor }));
+  return { ...patch.apply(), outputs };
 }
 
 class Lowering {
@@ -95,9 +113,6 @@ class Lowering {
       } else if (!node.inputs.slice(1).every((name) => graph.tensors.get(name)!.data)) {
         faults.push(`${node.op} with computed weights ("${node.name}")`);
       }
-    }
-    for (const port of graph.outputs) {
-      if (graph.tensors.get(port.tensor)!.data) faults.push(`an output that is constant ("${port.name}")`);
     }
     if (faults.length > 0) {
       throw new IdapError(

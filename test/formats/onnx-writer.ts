@@ -47,6 +47,8 @@ export interface TestOnnx {
   /** Extents; a string is symbolic. */
   readonly inputs: Readonly<Record<string, readonly (number | string)[]>>;
   readonly outputs?: readonly string[];
+  /** Shapes of outputs that the file states. */
+  readonly stated?: Readonly<Record<string, readonly number[]>>;
   /** Element types of inputs that are no floats. */
   readonly types?: Readonly<Record<string, number>>;
   readonly functions?: readonly {
@@ -175,7 +177,7 @@ export function writeOnnx(model: TestOnnx): Uint8Array {
         node: model.nodes.map(nodeProto),
         initializer: Object.entries(model.constants ?? {}).map(([k, v]) => tensorProto(k, v)),
         input: Object.entries(model.inputs).map(([name, shape]) => port(name, shape)),
-        output: outputs.map((name) => port(name)),
+        output: outputs.map((name) => port(name, model.stated?.[name])),
       },
     }),
   );

@@ -5,6 +5,7 @@ import type { Budget } from "../shared/bytes.js";
 import type { Names } from "../shared/names.js";
 import { compose, isIdentity, permute } from "../shared/permute.js";
 import { batchSlice, type BatchSlice } from "./batch-constant.js";
+import { declaredShape } from "./declared.js";
 import type { NodeProto } from "./generated/onnx_pb.js";
 import { inOrder } from "./producer.js";
 import type { Constant, LoadSibling } from "./wire.js";
@@ -85,6 +86,8 @@ export interface ContextOptions {
   readonly constantNames: ReadonlySet<string>;
   /** The only node that reads a value, null when several do or it is an output of the graph. */
   readonly soleReader: ReadonlyMap<string, NodeProto | null>;
+  /** Shapes of outputs that the file states. */
+  readonly declared?: ReadonlyMap<string, readonly number[]>;
   /** Bytes of a file beside the model. */
   readonly load?: LoadSibling | undefined;
 }
@@ -113,6 +116,7 @@ export class OnnxContext {
   readonly constantNames: ReadonlySet<string>;
   readonly soleReader: ReadonlyMap<string, NodeProto | null>;
   readonly load: LoadSibling | undefined;
+  private readonly declared: ReadonlyMap<string, readonly number[]>;
 
   constructor(options: ContextOptions) {
     this.file = options.file;
@@ -125,6 +129,12 @@ export class OnnxContext {
     this.constantNames = options.constantNames;
     this.soleReader = options.soleReader;
     this.load = options.load;
+    this.declared = options.declared ?? new Map();
+  }
+
+  /** The shape that the file states for a value, null where it states none. */
+  declaredShape(name: string): readonly number[] | null {
+    return this.ours ? null : declaredShape(name, this.declared, this.soleReader);
   }
 
   /** Nodes that an earlier one took over. */

@@ -1,5 +1,5 @@
 import { IdapError } from "../../model/errors.js";
-import type { TensorType } from "../../model/types.js";
+import type { Dtype, TensorType } from "../../model/types.js";
 import { checkShape } from "../shared/check.js";
 import type { ValueInfoProto } from "./generated/onnx_pb.js";
 import { BATCH } from "./producer.js";
@@ -40,6 +40,21 @@ function extentsOf(info: ValueInfoProto, { file, shapes }: InputOptions): Extent
     throw new IdapError("E_SHAPE", `${what} is [${stated.join(", ")}], to which [${given.join(", ")}] does not fit`);
   }
   return [...given];
+}
+
+/**
+ * The element type and shape of an input that the file declares without elements: an optional operand that is left out, or
+ * one that is asked for its type alone. There is nothing to give, so it is no port; null for all others.
+ */
+export function emptyInput(
+  info: ValueInfoProto,
+  { file, shapes }: InputOptions,
+): { dtype: Dtype; shape: number[] } | null {
+  const type = info.type?.value;
+  if (type?.case !== "tensorType" || shapes[info.name]) return null;
+  const dims = type.value.shape?.dim.map((d) => (d.value.case === "dimValue" ? Number(d.value.value) : -1)) ?? [];
+  if (dims.length !== 1 || dims[0] !== 0) return null;
+  return { dtype: dtypeOf(type.value.elemType, `${file}: input "${info.name}"`), shape: dims };
 }
 
 /** The batch may stay open: axis 0, or what our writer marks. */

@@ -1,7 +1,7 @@
 /** One node of an ONNX file as its converter sees it: attributes, operands, and ways to bind its results. */
 import { create } from "@bufbuild/protobuf";
 import { IdapError } from "../../model/errors.js";
-import { sizeOf, type Attrs, type Dtype, type Shape, type TensorType } from "../../model/types.js";
+import { allocate, sizeOf, type Attrs, type Dtype, type Shape, type TensorType } from "../../model/types.js";
 import type { Emitter } from "../shared/decompose/emit.js";
 import { computeDtype, type EmitOptions, type OnnxContext } from "./context.js";
 import { NodeProtoSchema, type AttributeProto, type NodeProto } from "./generated/onnx_pb.js";
@@ -184,6 +184,17 @@ export class OnnxOp {
     return list ? list[0]! : null;
   }
 
+  /** The shape that the file states for result i; null where it states none. */
+  stated(i = 0): readonly number[] | null {
+    const name = this.node.output[i] ?? "";
+    return name === "" ? null : this.context.declaredShape(name);
+  }
+
+  /** Operand i is there and has no value before the model runs. */
+  isComputed(i: number): boolean {
+    return this.has(i) && this.constant(i) === undefined;
+  }
+
   /** Type of an operand with its axes as in the file, in the element type that is computed in. */
   type(i: number): TensorType {
     return this.context.typeOf(this.inputName(i));
@@ -333,6 +344,12 @@ export class OnnxOp {
     this.emit(ir, [x], attrs, { last });
   }
 
+  /** A result without elements: only what leaves such operands out may read it. */
+  giveNothing(shape: Shape, output = this.output): void {
+    const dtype = this.dtype(0);
+    this.context.constants.set(output, { dtype, shape, data: allocate(dtype, 0) });
+  }
+
   /** Output 0 is operand 0. */
   alias(): void {
     this.context.alias(this.inputName(0), this.output);
@@ -355,6 +372,14 @@ export function refuseComputed(op: OnnxOp, inputs: Readonly<Record<number, strin
     if (op.has(Number(i)) && !op.isConstant(Number(i))) return `${what} computed at run time`;
   }
   return null;
+}
+
+/**
+ * Refusal of operands that decide the shape of the result and have to be constants, unless the file states that shape: then
+ * they have nothing left to say about it.
+ */
+export function refuseComputedShape(op: OnnxOp, inputs: Readonly<Record<number, string>>): string | null {
+  return op.stated() === null ? refuseComputed(op, inputs) : null;
 }
 
 /** How many samples the other batch has for each of the file's. */

@@ -1,7 +1,7 @@
 import { GraphBuilder } from "../../model/builder.js";
 import { IdapError } from "../../model/errors.js";
 import { cancelTransposes } from "../../model/passes/transposes.js";
-import type { Graph } from "../../model/types.js";
+import { allocate, type Graph } from "../../model/types.js";
 import { withTracedBatch } from "../shared/batch.js";
 import { Budget } from "../shared/bytes.js";
 import { Names } from "../shared/names.js";
@@ -11,8 +11,9 @@ import { OnnxOp } from "./op.js";
 import { folders, SHAPE_FOLDERS } from "./fold.js";
 import { foldByConverting } from "./fold-converting.js";
 import { inlineFunctions } from "./functions.js";
-import type { NodeProto } from "./generated/onnx_pb.js";
-import { inputType, needShapes, type InputOptions } from "./inputs.js";
+import { declaredShapes } from "./declared.js";
+import type { NodeProto, ValueInfoProto } from "./generated/onnx_pb.js";
+import { emptyInput, inputType, needShapes, type InputOptions } from "./inputs.js";
 import { converterOf, KEEPS_SCALE } from "./operators/index.js";
 import { PRODUCER } from "./producer.js";
 import {
@@ -51,17 +52,20 @@ export function readOnnx(bytes: Uint8Array, name: string, file: string, options:
   const ours = producer === PRODUCER;
   const whole = { ...graph, nodes };
   checkNames(whole, file);
+  const ports: InputOptions = { file, batch, ours, shapes };
+  const empty = graph.inputs.filter((info) => emptyInput(info, ports) !== null);
   const source: Source = {
     file,
     graph: whole,
     opset,
     ours,
-    interface: { file, batch, ours, shapes },
+    interface: ports,
     size: bytes.length,
     name: graph.name || name,
     load,
     onProgress,
-    ...analyse(whole, ours),
+    empty,
+    ...analyse(whole, ours, empty),
   };
   checkOutputs(whole, file);
   needShapes(
@@ -83,6 +87,8 @@ interface Source {
   readonly opset: number;
   readonly ours: boolean;
   readonly interface: InputOptions;
+  /** Inputs without elements, which are constants. */
+  readonly empty: readonly ValueInfoProto[];
   readonly size: number;
   readonly name: string;
   readonly load: LoadSibling | undefined;
@@ -121,8 +127,12 @@ function checkOutputs({ outputs }: OnnxGraph, file: string): void {
 }
 
 /** Which values are constants once folded, and which are read by one node alone. */
-function analyse(graph: OnnxGraph, ours: boolean): Pick<Source, "constantNames" | "folded" | "soleReader"> {
-  const constantNames = new Set(graph.initializers.map((t) => t.proto.name));
+function analyse(
+  graph: OnnxGraph,
+  ours: boolean,
+  empty: readonly ValueInfoProto[],
+): Pick<Source, "constantNames" | "folded" | "soleReader"> {
+  const constantNames = new Set([...graph.initializers.map((t) => t.proto.name), ...empty.map((i) => i.name)]);
   const folded = new Set<string>();
   const soleReader = new Map<string, NodeProto | null>(graph.outputs.map((o) => [o.name, null]));
   for (const node of graph.nodes) {
@@ -194,7 +204,9 @@ function makeContext(source: Source, builder: GraphBuilder, fileBatch: number): 
   const { file, opset, ours, size, constantNames, soleReader, load } = source;
   const budget = new Budget(file, size + externalSize(source));
   const names = new Names();
-  return new OnnxContext({ file, opset, builder, names, budget, fileBatch, ours, constantNames, soleReader, load });
+  const declared = declaredShapes(source.graph.outputs);
+  const own = { file, opset, ours, constantNames, soleReader, load, declared };
+  return new OnnxContext({ ...own, builder, names, budget, fileBatch });
 }
 
 /** Bytes that constants keep in other files. */
@@ -206,7 +218,11 @@ function externalSize({ graph }: Source): number {
   return Number.isFinite(bytes) ? bytes : 0;
 }
 
-function addInitialisers(context: OnnxContext, { graph }: Source): void {
+function addInitialisers(context: OnnxContext, { graph, empty, interface: options }: Source): void {
+  for (const info of empty) {
+    const { dtype, shape } = emptyInput(info, options)!;
+    context.constants.set(info.name, { dtype, shape, data: allocate(dtype, 0) });
+  }
   const { load } = context;
   const recent: Recent = {};
   for (const t of graph.initializers) {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defineOp } from "../define-op.js";
 import { IdapError } from "../errors.js";
 import { sizeOf, type TensorType } from "../types.js";
-import { needBatchFirst, needF32 } from "./shared/checks.js";
+import { needBatchFirst, needF32, needFixed } from "./shared/checks.js";
 import { convExtent, convGradients, geometry } from "./shared/conv.js";
 
 const attrs = z.strictObject({ ...geometry, groups: z.int().positive() });
@@ -27,6 +27,7 @@ function infer([x, w, b]: readonly TensorType[], a: Conv2dAttrs): TensorType[] {
   if (b && (b.shape.length !== 1 || b.shape[0] !== co)) {
     throw new IdapError("E_SHAPE", `conv2d: the bias must be [${co}], got [${b.shape}]`);
   }
+  [w, b].forEach((t, i) => needFixed("conv2d", i === 0 ? "w" : "the bias", t));
   const [oh, ow] = convExtent(h, wd, kh, kw, a);
   return [{ dtype: "f32", shape: [n, oh, ow, co], batchAxis: x.batchAxis }];
 }

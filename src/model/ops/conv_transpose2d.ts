@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defineOp, type VjpContext } from "../define-op.js";
 import { IdapError } from "../errors.js";
 import { sizeOf, type TensorType } from "../types.js";
-import { moved, needBatchFirst, needF32, needRank, needVector, showType } from "./shared/checks.js";
+import { moved, needBatchFirst, needF32, needFixed, needRank, needVector, showType } from "./shared/checks.js";
 import { geometry, type ConvGeometry } from "./shared/conv.js";
 import { visitTaps, zeros } from "./shared/taps.js";
 
@@ -24,6 +24,7 @@ function infer([x, w, b]: readonly TensorType[], a: ConvTranspose2dAttrs): Tenso
   needRank("conv_transpose2d", "x", x, 4);
   needRank("conv_transpose2d", "w", w, 4);
   needF32("conv_transpose2d", b ? [x!, w!, b] : [x!, w!]);
+  needFixed("conv_transpose2d", "w", w);
   needBatchFirst("conv_transpose2d", "x", x!);
   const [n, h, wd, ci] = x!.shape as [number, number, number, number];
   const [kh, kw, wi, perOut] = w!.shape as [number, number, number, number];

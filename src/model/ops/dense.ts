@@ -1,13 +1,14 @@
 import { defineOp, type VjpContext } from "../define-op.js";
 import { IdapError } from "../errors.js";
 import { sizeOf, type TensorType } from "../types.js";
-import { moved, needF32, needRank, needVector, noAttrs, showType, type NoAttrs } from "./shared/checks.js";
+import { moved, needF32, needFixed, needRank, needVector, noAttrs, showType, type NoAttrs } from "./shared/checks.js";
 import { zeros } from "./shared/taps.js";
 
 /** x [..., k] * w [k, n] (+ b [n]) -> [..., n]. */
 function infer([x, w, b]: readonly TensorType[]): TensorType[] {
   needRank("dense", "w", w, 2);
   needF32("dense", b ? [x!, w!, b] : [x!, w!]);
+  needFixed("dense", "w", w);
   const [k, n] = w!.shape as [number, number];
   const last = x!.shape.length - 1;
   if (last < 0 || x!.shape[last] !== k) {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defineOp } from "../define-op.js";
 import { IdapError } from "../errors.js";
 import { sizeOf, type TensorType } from "../types.js";
-import { moved, needBatchFirst, needF32, needRank, needVector } from "./shared/checks.js";
+import { moved, needBatchFirst, needF32, needFixed, needRank, needVector } from "./shared/checks.js";
 import { convExtent, convGradients, geometry } from "./shared/conv.js";
 import { visitTaps, zeros } from "./shared/taps.js";
 
@@ -14,6 +14,7 @@ function infer([x, w, b]: readonly TensorType[], a: DepthwiseConv2dAttrs): Tenso
   needRank("depthwise_conv2d", "x", x, 4);
   needRank("depthwise_conv2d", "w", w, 4);
   needF32("depthwise_conv2d", b ? [x!, w!, b] : [x!, w!]);
+  needFixed("depthwise_conv2d", "w", w);
   needBatchFirst("depthwise_conv2d", "x", x!);
   const [n, h, wd, c] = x!.shape as [number, number, number, number];
   const [kh, kw, wc, m] = w!.shape as [number, number, number, number];

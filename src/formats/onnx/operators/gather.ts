@@ -2,7 +2,8 @@ import { IdapError } from "../../../model/errors.js";
 import { sizeOf, stridesOf } from "../../../model/types.js";
 import { axisOf, tableSize } from "../../shared/check.js";
 import { oneHot } from "../../shared/decompose/arithmetic.js";
-import { refuseComputed, type Converter, type OnnxOp } from "../op.js";
+import { refuseComputedShape, type Converter, type OnnxOp } from "../op.js";
+import { Pieces } from "./pieces.js";
 
 /** Indices count from the end where they are negative, which the IR's operator does too. */
 export const Gather: Converter = {
@@ -31,21 +32,26 @@ function fromStart(op: OnnxOp, indices: string, extent: number | string): string
   return op.step("positive", "select", [negative, op.step("shifted", "add", [indices, end]), indices]);
 }
 
+/** Places in row-major order of operand 0 that the indices `i` along `axis` address, in their shape. */
+function elementPlaces(op: OnnxOp, i: number, axis: number): string {
+  const { shape } = op.type(0);
+  const strides = stridesOf(shape);
+  const to = op.type(i).shape;
+  const base = new Int32Array(tableSize(sizeOf(to), op.where));
+  const own = stridesOf(to);
+  for (let p = 0; p < base.length; p++) {
+    own.forEach((s, k) => k !== axis && (base[p]! += (Math.floor(p / s) % to[k]!) * strides[k]!));
+  }
+  const along = fromStart(op, op.input(i), shape[axis]!);
+  const offset = op.step("offset", "mul", [along, op.scalar("stride", strides[axis]!, "i32")]);
+  return op.step("places", "add", [offset, op.literal("base", to, base)]);
+}
+
 /** y[i][j] = x[indices[i][j]][j] for axis 0, and so on: a gather from the flat tensor at computed places. */
 export const GatherElements: Converter = {
   convert(op) {
-    const { shape } = op.type(0);
-    const axis = axisOf(op.int("axis", 0), shape.length, op.where);
-    const strides = stridesOf(shape);
-    const to = op.type(1).shape;
-    const base = new Int32Array(sizeOf(to));
-    const own = stridesOf(to);
-    for (let p = 0; p < base.length; p++) {
-      own.forEach((s, k) => k !== axis && (base[p]! += (Math.floor(p / s) % to[k]!) * strides[k]!));
-    }
-    const along = fromStart(op, op.input(1), shape[axis]!);
-    const offset = op.step("offset", "mul", [along, op.scalar("stride", strides[axis]!, "i32")]);
-    const places = op.step("places", "add", [offset, op.literal("base", to, base)]);
+    const axis = axisOf(op.int("axis", 0), op.type(0).shape.length, op.where);
+    const places = elementPlaces(op, 1, axis);
     op.emit("gather", [flat(op, op.input(0)), places], { axis: 0 }, { dtype: op.dtype(0) });
   },
 };
@@ -97,9 +103,58 @@ function scatter(op: OnnxOp, places: (visit: (place: number, update: number) => 
   op.emit("gather", [both, op.literal("places", shape, source)], { axis: 0 }, { dtype: op.dtype(0) });
 }
 
+const REDUCTIONS: Readonly<Record<string, { ir: string; fold: string; neutral: readonly [f32: number, i32: number] }>> =
+  {
+    add: { ir: "add", fold: "reduce_sum", neutral: [0, 0] },
+    mul: { ir: "mul", fold: "reduce_prod", neutral: [1, 1] },
+    max: { ir: "max", fold: "reduce_max", neutral: [-Infinity, -(2 ** 31)] },
+    min: { ir: "min", fold: "reduce_min", neutral: [Infinity, 2 ** 31 - 1] },
+  };
+
 function refuseScatter(op: OnnxOp): string | null {
   const reduction = op.string("reduction", "none");
-  return reduction === "none" ? refuseComputed(op, { 1: "indices" }) : `reduction ${reduction}`;
+  return reduction === "none" || Object.hasOwn(REDUCTIONS, reduction) ? null : `reduction ${reduction}`;
+}
+
+/** Every place is compared with every index where these are computed: this many at most. */
+const MOST_COMPARISONS = 2 ** 22;
+
+/**
+ * Rows x [r, n] with the rows `updates` [u, n] written to the places [u], or joined with what is there. For each place it
+ * is looked which updates go there; of several the last counts.
+ */
+function scatterRows(op: OnnxOp, x: string, places: string, updates: string): void {
+  const p = new Pieces(op);
+  const [rows, width] = p.shape(x) as [number, number];
+  const count = p.shape(updates)[0]!;
+  const reduction = REDUCTIONS[op.string("reduction", "none")];
+  if (rows * count * (reduction ? width : 1) > MOST_COMPARISONS) {
+    throw op.unsupported(`${count} updates of ${rows} places that are computed at run time`);
+  }
+  const hits = p.do("equal", [p.range(rows, 1), p.reshape(places, [1, count])]);
+  const dtype = op.dtype(0);
+  const shape = [...op.type(0).shape];
+  if (!reduction) {
+    const last = p.do("reduce_max", [p.do("select", [hits, p.range(count, 0), -1])], { axes: [1], keepDims: false });
+    const picked = p.do("gather", [updates, p.do("max", [last, 0])], { axis: 0 });
+    const written = p.do("reshape", [p.do("greater_equal", [last, 0])], { shape: [rows, 1] });
+    return p.finish("reshape", [p.do("select", [written, picked, x])], { shape }, { dtype });
+  }
+  const { ir, fold, neutral } = reduction;
+  const none = op.typeOf(x).dtype === "f32" ? op.scalar("none", neutral[0]) : op.scalar("none", neutral[1], "i32");
+  const apart = p.do("select", [p.reshape(hits, [rows, count, 1]), updates, none]);
+  const joined = p.do(ir, [x, p.do(fold, [apart], { axes: [1], keepDims: false })]);
+  p.finish("reshape", [joined], { shape }, { dtype });
+}
+
+/** As columns of one element or rows of `width`; the batch cannot be told from the rest then. */
+function asRows(op: OnnxOp, x: string, width: number): string {
+  const { shape } = op.typeOf(x);
+  return op.step("rows", "reshape", [flat(op, x)], { shape: [sizeOf(shape) / width, width] });
+}
+
+function isScatterOfConstants(op: OnnxOp): boolean {
+  return op.string("reduction", "none") === "none" && !op.isComputed(1);
 }
 
 export const ScatterElements: Converter = {
@@ -110,6 +165,10 @@ export const ScatterElements: Converter = {
     const strides = stridesOf(shape);
     const from = op.type(1).shape;
     const own = stridesOf(from);
+    if (!isScatterOfConstants(op)) {
+      const places = op.step("places", "reshape", [elementPlaces(op, 1, axis)], { shape: [sizeOf(from)] });
+      return scatterRows(op, asRows(op, op.input(0), 1), places, asRows(op, op.input(2), 1));
+    }
     const indices = op.constantInts(1)!;
     scatter(op, (visit) =>
       indices.forEach((index, p) => {
@@ -131,6 +190,17 @@ export const ScatterND: Converter = {
     const depth = op.type(1).shape.at(-1)!;
     const strides = stridesOf(shape);
     const run = sizeOf(shape.slice(depth));
+    if (!isScatterOfConstants(op)) {
+      const extents = shape.slice(0, depth);
+      const vector = (suffix: string, values: readonly number[]): string =>
+        op.literal(suffix, [depth], Int32Array.from(values));
+      const positive = fromStart(op, op.input(1), vector("extents", extents));
+      const offsets = op.step("offsets", "mul", [positive, vector("strides", stridesOf(extents))]);
+      const rank = op.type(1).shape.length;
+      const places = op.step("places", "reduce_sum", [offsets], { axes: [rank - 1], keepDims: false });
+      const list = op.step("list", "reshape", [places], { shape: [sizeOf(op.type(1).shape) / depth] });
+      return scatterRows(op, asRows(op, op.input(0), run), list, asRows(op, op.input(2), run));
+    }
     const indices = op.constantInts(1)!;
     scatter(op, (visit) => {
       for (let u = 0; u * depth < indices.length; u++) {
@@ -144,8 +214,9 @@ export const ScatterND: Converter = {
 
 /** The indices along an axis (or of the flat tensor) where the constant condition holds. */
 export const Compress: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "a condition" }),
+  refuse: (op) => refuseComputedShape(op, { 1: "a condition" }),
   convert(op) {
+    if (op.isComputed(1)) return compressByOperand(op);
     const { shape } = op.type(0);
     const axis = op.hasAttribute("axis") ? axisOf(op.int("axis", 0), shape.length, op.where) : null;
     const extent = axis === null ? sizeOf(shape) : shape[axis]!;
@@ -157,12 +228,31 @@ export const Compress: Converter = {
   },
 };
 
+/** The file states how many are kept: result j is the place before which j others are kept. */
+function compressByOperand(op: OnnxOp): void {
+  const p = new Pieces(op);
+  const { shape } = op.type(0);
+  const axis = op.hasAttribute("axis") ? axisOf(op.int("axis", 0), shape.length, op.where) : null;
+  const kept = p.do("cast", [op.input(1)], { to: "i32" });
+  const extent = p.shape(kept)[0]!;
+  const count = op.stated()![axis ?? 0]!;
+  tableSize(count * extent, op.where);
+  const before = p.do("cumsum", [kept], { axis: 0, exclusive: true, reverse: false });
+  const hits = p.do("logical_and", [p.do("equal", [p.range(count, 1), before]), p.do("cast", [kept], { to: "bool" })]);
+  const places = p.do("reduce_sum", [p.do("mul", [p.do("cast", [hits], { to: "i32" }), p.range(extent, 0)])], {
+    axes: [1],
+    keepDims: false,
+  });
+  const x = axis === null ? flat(op, op.input(0)) : op.input(0);
+  op.emit("gather", [x, places], { axis: axis ?? 0 }, { dtype: op.dtype(0) });
+}
+
 /** Turns the first `sequence_lens[b]` moments of each sample round. */
 export const ReverseSequence: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "sequence lengths" }),
   convert(op) {
     const { shape } = op.type(0);
     const [time, batch] = [op.int("time_axis", 0), op.int("batch_axis", 1)];
+    if (op.isComputed(1)) return reverseByOperand(op, time, batch);
     const lengths = op.constantInts(1)!;
     const strides = stridesOf(shape);
     const places = Int32Array.from({ length: tableSize(sizeOf(shape), op.where) }, (_, p) => {
@@ -174,17 +264,34 @@ export const ReverseSequence: Converter = {
   },
 };
 
+/** x [time, batch] or [batch, time] with anything behind: its rows in the order that the lengths ask for. */
+function reverseByOperand(op: OnnxOp, time: number, batch: number): void {
+  const p = new Pieces(op);
+  const { shape } = op.type(0);
+  const [steps, samples] = [shape[time]!, shape[batch]!];
+  const lengths = p.do("reshape", [op.input(1)], { shape: batch === 0 ? [samples, 1] : [1, samples] });
+  const moments = p.range(steps, time === 0 ? 1 : 0);
+  const turned = p.do("sub", [p.do("sub", [lengths, 1]), moments]);
+  const source = p.do("select", [p.do("less", [moments, lengths]), turned, moments]);
+  const row = p.do("mul", [source, time === 0 ? samples : 1]);
+  const places = p.do("add", [row, p.range(samples, batch === 0 ? 1 : 0, (i) => (batch === 0 ? i * steps : i))]);
+  if (op.type(0).batchAxis !== null) throw new IdapError("E_BATCH", `${op.where} picks from all samples of the batch`);
+  const rows = op.step("rows", "reshape", [op.input(0)], { shape: [steps * samples, ...shape.slice(2)] });
+  op.emit("gather", [rows, places], { axis: 0 }, { dtype: op.dtype(0) });
+}
+
 /** A new axis which is values[1] where its index is that of the operand, values[0] elsewhere. */
 export const OneHot: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "a depth" }),
+  refuse: (op) => refuseComputedShape(op, { 1: "a depth" }),
   convert(op) {
-    const depth = tableSize(op.scalarOf(1)!, op.where);
     const rank = op.type(0).shape.length + 1;
+    const axis = axisOf(op.int("axis", -1), rank, op.where);
+    const depth = tableSize(op.isComputed(1) ? op.stated()![axis]! : op.scalarOf(1)!, op.where);
     const values = op.input(2);
     const value = (i: number): string => op.step(i === 0 ? "off" : "on", "slice", [values], { begin: [i], size: [1] });
     const y = oneHot(op.emitter, op.input(0), {
       depth,
-      axis: axisOf(op.int("axis", -1), rank, op.where),
+      axis,
       on: value(1),
       off: value(0),
       negative: true,
@@ -195,10 +302,10 @@ export const OneHot: Converter = {
 
 /** Keeps what is on one side of a diagonal of the last two axes. */
 export const Trilu: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "a diagonal" }),
   convert(op) {
     const { shape, dtype } = op.type(0);
     const [rows, columns] = shape.slice(-2) as [number, number];
+    if (op.isComputed(1)) return trianglesByOperand(op, rows, columns);
     const k = op.scalarOf(1) ?? 0;
     const upper = op.int("upper", 1) !== 0;
     const kept = Uint8Array.from({ length: tableSize(rows * columns, op.where) }, (_, p) => {
@@ -209,3 +316,16 @@ export const Trilu: Converter = {
     op.emit("select", [mask, op.input(0), op.scalar("zero", 0, dtype)], {}, { dtype: op.dtype(0) });
   },
 };
+
+function trianglesByOperand(op: OnnxOp, rows: number, columns: number): void {
+  const p = new Pieces(op);
+  const distance = Int32Array.from(
+    { length: tableSize(rows * columns, op.where) },
+    (_, i) => (i % columns) - Math.floor(i / columns),
+  );
+  const kept = p.do(op.int("upper", 1) !== 0 ? "greater_equal" : "less_equal", [
+    op.literal("distance", [rows, columns], distance),
+    op.input(1),
+  ]);
+  p.finish("select", [kept, op.input(0), 0], {}, { dtype: op.dtype(0) });
+}

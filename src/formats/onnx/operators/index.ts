@@ -1,9 +1,12 @@
 import type { Converter } from "../op.js";
+import * as attention from "./attention.js";
+import * as bits from "./bits.js";
 import * as convolution from "./convolution.js";
 import * as elementwise from "./elementwise.js";
 import * as gather from "./gather.js";
 import * as layout from "./layout.js";
 import { Einsum, Gemm, MatMul } from "./matrix.js";
+import * as losses from "./losses.js";
 import * as normalisation from "./normalisation.js";
 import * as pooling from "./pooling.js";
 import {
@@ -19,6 +22,7 @@ import {
 import * as recurrent from "./recurrent.js";
 import * as reduce from "./reduce.js";
 import * as resize from "./resize.js";
+import * as sampling from "./sampling.js";
 
 /** Names of ONNX operators begin with a capital; helpers of the same files do not. */
 function operatorsOf(...modules: object[]): Record<string, Converter> {
@@ -35,7 +39,21 @@ function isConverter(value: unknown): boolean {
 
 /** Every ONNX operator that is read, under its name in the default domain; `folders` evaluates constants besides. */
 export const converters: Readonly<Record<string, Converter>> = {
-  ...operatorsOf(convolution, elementwise, gather, layout, normalisation, pooling, recurrent, reduce, resize),
+  ...operatorsOf(
+    attention,
+    bits,
+    convolution,
+    elementwise,
+    gather,
+    layout,
+    losses,
+    normalisation,
+    pooling,
+    recurrent,
+    reduce,
+    resize,
+    sampling,
+  ),
   ConvInteger,
   DequantizeLinear,
   DynamicQuantizeLinear,

@@ -5,9 +5,10 @@ import { depthToSpace, spaceToDepth } from "../../shared/decompose/space.js";
 import { split } from "../../shared/decompose/split.js";
 import { reshapeTarget } from "../../shared/reshape.js";
 import { channelsLast } from "../context.js";
-import { refuseComputed, shapeInFile, type Converter, type OnnxOp } from "../op.js";
+import { refuseComputed, refuseComputedShape, shapeInFile, type Converter, type OnnxOp } from "../op.js";
 import { sliceRanges } from "../slice-ranges.js";
 import { allInputs } from "./broadcast.js";
+import { padByOperands, sliceByOperands } from "./placed.js";
 
 function emitReshape(op: OnnxOp, target: readonly number[], carrier: number | null = null): void {
   const { fileBatch, ours } = op.context;
@@ -23,8 +24,9 @@ function emitReshape(op: OnnxOp, target: readonly number[], carrier: number | nu
 
 /** The target is an operand, before operator set 5 an attribute; 0 copies an extent unless `allowzero`. */
 export const Reshape: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "a target" }),
+  refuse: (op) => refuseComputedShape(op, { 1: "a target" }),
   convert(op) {
+    if (op.isComputed(1)) return emitReshape(op, op.stated()!);
     const from = shapeInFile(op, 0);
     const target = op.constantInts(1, { atFileBatch: true }) ?? [];
     const copied = op.int("allowzero", 0) === 0 ? target.map((d, i) => (d === 0 ? (from[i] ?? 0) : d)) : target;
@@ -42,8 +44,9 @@ export const Flatten: Converter = {
 };
 
 export const Squeeze: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "axes" }),
+  refuse: (op) => refuseComputedShape(op, { 1: "axes" }),
   convert(op) {
+    if (op.isComputed(1)) return emitReshape(op, op.stated()!);
     const from = shapeInFile(op, 0);
     const axes = op.intsFrom("axes", 1)?.map((a) => axisOf(a, from.length, op.where));
     if (axes?.some((a) => from[a] !== 1)) throw op.malformed(`drops axes [${axes}] of [${from}], which are not all 1`);
@@ -55,8 +58,9 @@ export const Squeeze: Converter = {
 };
 
 export const Unsqueeze: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "axes" }),
+  refuse: (op) => refuseComputedShape(op, { 1: "axes" }),
   convert(op) {
+    if (op.isComputed(1)) return emitReshape(op, op.stated()!);
     const shape = shapeInFile(op, 0);
     const given = op.intsFrom("axes", 1) ?? [];
     for (const a of axesOf(given, shape.length + given.length, op.where)) shape.splice(a, 0, 1);
@@ -78,9 +82,10 @@ const PAD_MODES: readonly string[] = ["constant", "reflect", "edge", "wrap"];
 export const Pad: Converter = {
   refuse(op) {
     const mode = op.string("mode", "constant");
-    return PAD_MODES.includes(mode) ? refuseComputed(op, { 1: "pads", 3: "axes" }) : `mode ${mode}`;
+    return PAD_MODES.includes(mode) ? refuseComputedShape(op, { 1: "pads", 3: "axes" }) : `mode ${mode}`;
   },
   convert(op) {
+    if (op.isComputed(1) || op.isComputed(3)) return padByOperands(op, op.stated()!);
     const { shape } = op.type(0);
     const rank = shape.length;
     const pads = op.intsFrom("pads", 1) ?? [];
@@ -157,8 +162,9 @@ function batchedLike(op: OnnxOp, i: number, indices: readonly number[]): string 
 
 /** Bounds are attributes, from operator set 10 operands; negative ones count from the end. */
 export const Slice: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "starts", 2: "ends", 3: "axes", 4: "steps" }),
+  refuse: (op) => refuseComputedShape(op, { 1: "starts", 2: "ends", 3: "axes", 4: "steps" }),
   convert(op) {
+    if ([1, 2, 3, 4].some((i) => op.isComputed(i))) return sliceByOperands(op, op.stated()!);
     const shape = shapeInFile(op, 0);
     const { batchAxis } = op.type(0);
     const starts = op.intsFrom("starts", 1) ?? [];
@@ -170,9 +176,10 @@ export const Slice: Converter = {
     ranges.forEach(({ begin, size, step }, axis) => {
       const whole = begin === 0 && step === 1 && size === shape[axis];
       if (axis === batchAxis && !whole) throw new IdapError("E_BATCH", `${op.where} takes a part of the batch`);
-      if (size === 0) throw op.unsupported(`it takes nothing of axis ${axis} of [${shape}]`);
       if (axis === batchAxis) open.add(axis);
     });
+    const sizes = ranges.map((r) => r.size);
+    if (sizes.includes(0)) return op.giveNothing(sizes);
     // Our writer says "to the end" by a bound that no extent reaches.
     if (op.context.ours) {
       (axes ?? starts.map((_, i) => i)).forEach((axis, i) => Math.abs(ends[i]!) >= 2 ** 31 && open.add(axis));
@@ -195,19 +202,27 @@ export const Slice: Converter = {
 
 /** Parts along an axis: their sizes are an attribute, an operand, or as many equal ones as there are outputs. */
 export const Split: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "sizes" }),
+  refuse: (op) => (op.node.output.every((_, i) => op.stated(i) !== null) ? null : refuseComputed(op, { 1: "sizes" })),
   convert(op) {
     const { shape } = op.type(0);
     const axis = axisOf(op.int("axis", 0), shape.length, op.where);
     const count = op.node.output.length;
     const extent = shape[axis]!;
     const even = Math.ceil(extent / count);
-    const sizes = op.intsFrom("split", 1) ?? Array.from({ length: count }, (_, i) => Math.min(even, extent - i * even));
+    const stated = op.isComputed(1) ? op.node.output.map((_, i) => op.stated(i)![axis]!) : null;
+    const sizes =
+      stated ?? op.intsFrom("split", 1) ?? Array.from({ length: count }, (_, i) => Math.min(even, extent - i * even));
     if (sizes.length !== count || sizes.some((n) => n < 0) || sizes.reduce((a, b) => a + b, 0) !== extent) {
       throw op.malformed(`has ${count} outputs and parts of [${sizes}] for the extent ${extent}`);
     }
-    // A part without elements is no value of the IR; nothing may read it.
     const parts = sizes.flatMap((size, i) => (size > 0 ? [{ size, output: op.node.output[i]! }] : []));
+    sizes.forEach((size, i) => {
+      if (size === 0)
+        op.giveNothing(
+          shape.map((d, k) => (k === axis ? 0 : d)),
+          op.node.output[i],
+        );
+    });
     const { x, last } = op.anyOrder;
     const at = last ? channelsLast(shape.length).indexOf(axis) : axis;
     const dtype = op.dtype(0);
@@ -241,10 +256,11 @@ export const Dropout: Converter = {
 
 /** Broadcasts both ways: an extent of 1 in the target keeps the operand's. */
 export const Expand: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "a target" }),
+  refuse: (op) => refuseComputedShape(op, { 1: "a target" }),
   convert(op) {
-    const target = op.constantInts(1, { atFileBatch: true }) ?? [];
-    const carrier = op.batchElement(1);
+    const stated = op.isComputed(1) ? op.stated() : null;
+    const target = stated ?? op.constantInts(1, { atFileBatch: true }) ?? [];
+    const carrier = stated ? null : op.batchElement(1);
     const own = op.type(0);
     const rank = Math.max(own.shape.length, target.length);
     const from = [...new Array<number>(rank - own.shape.length).fill(1), ...own.shape];
@@ -266,13 +282,16 @@ export const Expand: Converter = {
 };
 
 export const Tile: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "repeats" }),
+  refuse: (op) => refuseComputedShape(op, { 1: "repeats" }),
   convert(op) {
-    const repeats = op.constantInts(1, { atFileBatch: true }) ?? [];
-    const sample = op.batchElement(1);
+    const stated = op.isComputed(1) ? op.stated()! : null;
+    const from = shapeInFile(op, 0);
+    const repeats = stated ? stated.map((d, i) => d / from[i]!) : (op.constantInts(1, { atFileBatch: true }) ?? []);
+    const sample = stated ? null : op.batchElement(1);
     const { shape, batchAxis } = op.type(0);
     if (repeats.length !== shape.length) throw op.malformed(`has ${repeats.length} repeats for [${shape}]`);
     if (repeats.includes(0)) throw op.unsupported("0 copies");
+    if (repeats.some((n) => !Number.isInteger(n))) throw op.malformed(`cannot repeat [${from}] into [${stated}]`);
     if (batchAxis !== null && repeats[batchAxis] !== 1) {
       throw new IdapError("E_BATCH", `${op.where} repeats the samples of the batch`);
     }
@@ -302,11 +321,14 @@ export const SpaceToDepth: Converter = {
 
 /** Cut or padded to the target around the middle; an odd rest is at the end. */
 export const CenterCropPad: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "a target" }),
+  refuse: (op) => refuseComputedShape(op, { 1: "a target" }),
   convert(op) {
     const { shape, batchAxis } = op.type(0);
-    const target = op.constantInts(1) ?? [];
-    const axes = (op.ints("axes") ?? shape.map((_, i) => i)).map((a) => axisOf(a, shape.length, op.where));
+    const stated = op.isComputed(1) ? op.stated()! : null;
+    const target = stated ?? op.constantInts(1) ?? [];
+    const axes = ((stated ? null : op.ints("axes")) ?? shape.map((_, i) => i)).map((a) =>
+      axisOf(a, shape.length, op.where),
+    );
     const begin = shape.map(() => 0);
     const size = shape.map((d, i) => (i === batchAxis ? -1 : d));
     const before = shape.map(() => 0);

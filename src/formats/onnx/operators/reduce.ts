@@ -2,7 +2,9 @@ import { axesOf, axisOf } from "../../shared/check.js";
 import type { Dtype } from "../../../model/types.js";
 import { indicesName } from "../producer.js";
 import { channelsLast } from "../context.js";
-import { refuseComputed, type Converter, type OnnxOp } from "../op.js";
+import { refuseComputedShape, type Converter, type OnnxOp } from "../op.js";
+import { Pieces } from "./pieces.js";
+import { reduceByOperand } from "./reduce-computed.js";
 
 /** Operand 0 in the order that a reduction takes it in, the axes in it, and whether the result has channels last. */
 function reduction(op: OnnxOp): { x: string; axes: number[]; keepDims: boolean; last: boolean } | null {
@@ -26,9 +28,10 @@ function reduction(op: OnnxOp): { x: string; axes: number[]; keepDims: boolean; 
 
 /** Axes are an attribute, from operator set 13 (sum) or 18 an operand; none means all. */
 function reduce(ir: string, before: (op: OnnxOp, x: string) => string = (_, x) => x, after?: string): Converter {
-  return {
-    refuse: (op) => refuseComputed(op, { 1: "axes" }),
+  const converter: Converter = {
+    refuse: (op) => refuseComputedShape(op, { 1: "axes" }),
     convert(op) {
+      if (op.isComputed(1)) return reduceByOperand(op, converter);
       const r = reduction(op);
       const integers = op.type(0).dtype !== "f32" && ir === "reduce_mean";
       const { x: own, last } = r ?? op.anyOrder;
@@ -46,6 +49,7 @@ function reduce(ir: string, before: (op: OnnxOp, x: string) => string = (_, x) =
       op.emit(after!, [floats], {}, { last });
     },
   };
+  return converter;
 }
 
 const square = (op: OnnxOp, x: string): string => op.step("square", "mul", [x, x]);
@@ -61,9 +65,10 @@ export const ReduceLogSum = reduce("reduce_sum", (_, x) => x, "log");
 /** Truth values as integers: the largest is "or", the smallest "and". */
 function extreme(ir: string): Converter {
   const plain = reduce(ir);
-  return {
+  const converter: Converter = {
     ...plain,
     convert(op) {
+      if (op.isComputed(1)) return reduceByOperand(op, converter);
       if (op.type(0).dtype !== "bool") return plain.convert(op);
       const integers = op.step("i32", "cast", [op.input(0)], { to: "i32" });
       const name = `${op.inputName(0)}/${op.output}/i32`;
@@ -73,6 +78,7 @@ function extreme(ir: string): Converter {
       op.emit("cast", [op.context.inFileOrder(inner.output)], { to: "bool" });
     },
   };
+  return converter;
 }
 
 export const ReduceMax = extreme("reduce_max");
@@ -80,8 +86,9 @@ export const ReduceMin = extreme("reduce_min");
 
 /** max + log(sum(exp(x - max))), so that nothing overflows. */
 export const ReduceLogSumExp: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "axes" }),
+  refuse: (op) => refuseComputedShape(op, { 1: "axes" }),
   convert(op) {
+    if (op.isComputed(1)) return reduceByOperand(op, ReduceLogSumExp);
     const r = reduction(op);
     if (!r || r.axes.length === 0) return op.alias();
     const { x, axes, keepDims, last } = r;
@@ -127,11 +134,11 @@ export const ArgMin = argReduce("min");
 
 /** k is an attribute, from operator set 10 an operand. Unsorted results are sorted here. */
 export const TopK: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "k" }),
+  refuse: (op) => refuseComputedShape(op, { 1: "k" }),
   convert(op) {
     const rank = op.type(0).shape.length;
     const axis = axisOf(op.int("axis", -1), rank, op.where);
-    const k = op.hasAttribute("k") ? op.int("k", 0) : op.scalarOf(1)!;
+    const k = op.hasAttribute("k") ? op.int("k", 0) : op.isComputed(1) ? op.stated()![axis]! : op.scalarOf(1)!;
     const attrs = { axis, k, largest: op.int("largest", 1) !== 0 };
     const [values = "", places = ""] = op.node.output;
     op.emitMany("top_k", [op.input(0)], attrs, [
@@ -141,14 +148,52 @@ export const TopK: Converter = {
   },
 };
 
+/** Running results along an axis. An axis that is computed chooses among the results for all of them. */
+function running(along: (op: OnnxOp, x: string, axis: number) => string): Converter {
+  return {
+    convert(op) {
+      const { shape } = op.type(0);
+      const dtype = op.dtype(0);
+      if (!op.isComputed(1)) {
+        return op.give(along(op, op.input(0), axisOf(op.scalarOf(1) ?? 0, shape.length, op.where)), { dtype });
+      }
+      const p = new Pieces(op);
+      const wanted = p.do("reshape", [p.do("floor_mod", [op.input(1), shape.length])], { shape: [] });
+      const results = shape.map((_, axis) => along(op, op.input(0), axis));
+      const y = results.reduce((other, own, axis) => p.do("select", [p.do("equal", [wanted, axis]), own, other]));
+      op.give(y, { dtype });
+    },
+  };
+}
+
 export const CumSum: Converter = {
-  refuse: (op) => refuseComputed(op, { 1: "an axis" }),
   convert(op) {
-    const axis = axisOf(op.scalarOf(1) ?? 0, op.type(0).shape.length, op.where);
+    const attrs = { exclusive: op.int("exclusive", 0) !== 0, reverse: op.int("reverse", 0) !== 0 };
+    if (op.isComputed(1)) {
+      return running((o, x, axis) => o.step("sums", "cumsum", [x], { ...attrs, axis })).convert(op);
+    }
     op.emit("cumsum", [op.input(0)], {
-      axis,
-      exclusive: op.int("exclusive", 0) !== 0,
-      reverse: op.int("reverse", 0) !== 0,
+      ...attrs,
+      axis: axisOf(op.scalarOf(1) ?? 0, op.type(0).shape.length, op.where),
     });
   },
 };
+
+/** Products of 1, 2, 4, ... neighbours, each from the one before: log2 of the extent steps. */
+export const CumProd = running((op, x, axis) => {
+  const p = new Pieces(op);
+  const extent = p.shape(x)[axis]!;
+  const reverse = op.int("reverse", 0) !== 0;
+  let y = op.int("exclusive", 0) !== 0 ? shifted(p, x, axis, 1, reverse) : x;
+  for (let reach = 1; reach < extent; reach *= 2) y = p.do("mul", [y, shifted(p, y, axis, reach, reverse)]);
+  return y;
+});
+
+/** Each element `by` places further along an axis (back, where `reverse`), ones where nothing comes from. */
+function shifted(p: Pieces, x: string, axis: number, by: number, reverse: boolean): string {
+  const shape = p.shape(x);
+  const extent = shape[axis]!;
+  const width = (n: number): number[] => shape.map((_, i) => (i === axis ? n : 0));
+  const attrs = { before: width(reverse ? 0 : by), after: width(reverse ? by : 0), value: 1 };
+  return p.part(p.do("pad", [x], attrs), axis, reverse ? by : 0, extent);
+}

@@ -48,6 +48,14 @@ export function needVector(op: string, operand: string, t: TensorType | undefine
   if (t?.shape.length !== 1 || t.shape[0] !== length) {
     throw new IdapError("E_SHAPE", `${op}: ${operand} must be [${length}], got ${showType(t)}`);
   }
+  needFixed(op, operand, t);
+}
+
+/** Throws where weights differ from sample to sample: they are the same for the whole batch. */
+export function needFixed(op: string, operand: string, t: TensorType | undefined): void {
+  if (t && t.batchAxis !== null) {
+    throw new IdapError("E_BATCH", `${op}: ${operand} must be the same for all samples, got ${showType(t)}`);
+  }
 }
 
 /** Throws when the batch runs along an axis other than the first: windows slide over axes 1 and 2 only. */

@@ -2,7 +2,7 @@ import { IdapError } from "../../errors.js";
 import type { VjpContext } from "../../define-op.js";
 import { sizeOf, type Shape, type TensorType } from "../../types.js";
 import { reshapeTarget } from "./broadcast.js";
-import { showType } from "./checks.js";
+import { needFixed, showType } from "./checks.js";
 
 /** Throws unless gamma and beta, where given, have this shape. */
 export function needScale(op: string, parameters: readonly TensorType[], shape: Shape): void {
@@ -10,6 +10,7 @@ export function needScale(op: string, parameters: readonly TensorType[], shape: 
     if (t.shape.length !== shape.length || t.shape.some((d, axis) => d !== shape[axis])) {
       throw new IdapError("E_SHAPE", `${op}: ${["gamma", "beta"][i]} must be [${shape}], got ${showType(t)}`);
     }
+    needFixed(op, i === 0 ? "gamma" : "beta", t);
   });
 }
 
