@@ -1,4 +1,11 @@
 export { build } from "./build.js";
-export { compare, type CompareOptions, type CompareResult, type CompareRow, type CompareRun } from "./compare.js";
+export {
+  compare,
+  type CompareOptions,
+  type CompareResult,
+  type CompareRow,
+  type CompareRun,
+  type CompareStages,
+} from "./compare.js";
 export { loadDevice, loadTarget } from "./targets.js";
 export type { BuildOptions, BuildProgress, BuildResult, TestReport } from "./types.js";
