@@ -49,6 +49,24 @@ export function renderErrors(errors) {
   )}\n`;
 }
 
+/** docs/criteria.md: what can rank channels. */
+export function renderCriteria(criteria) {
+  const reads = (c) =>
+    [c.needsFlow && "samples", c.needsGradients && "labelled samples, gradients"].filter(Boolean).join(", ") ||
+    "weights";
+  return `${NOTE}# Criteria
+
+What ranks channels in stage 1 (\`--criterion\`). Lowest scores go first. _Scores_ says whether every layer of a coupling
+group votes for itself and the votes are added, or the group is scored as a whole. How the method works is told in
+[pruning.md](pruning.md); \`idap compare\` runs criteria against each other.
+
+${table(
+  ["criterion", "importance of a channel", "reads", "scores", "source"],
+  criteria.map((c) => [`\`${c.name}\``, c.summary, reads(c), "score" in c ? "layers" : "groups", c.source]),
+)}
+`;
+}
+
 /**
  * docs/operators.md: what the IR computes, where it runs, and which operators of each format become it.
  * `operators`: { name, summary, host, device, cuttable, gradient } of the IR; `formats`: { title, read, written }, the
@@ -108,18 +126,29 @@ These appear in gradients, losses and simulations of quantised models: ${code(in
  * renders from the build (`npm run docs`) and from the sources (the test that the pages are current).
  */
 export async function renderAll(load) {
-  const [{ commands }, { COMMON_OPTIONS }, help, ops, { EMITTED_OPS }, { hostOps }, { FOLDED_OPS }, formats, errors] =
-    await Promise.all([
-      load("cli/commands/index"),
-      load("cli/spec"),
-      load("cli/help"),
-      load("model/ops/index"),
-      load("emit/lower"),
-      load("host/lower/index"),
-      load("cli/describe-model"),
-      formatTables(load),
-      load("model/errors.json"),
-    ]);
+  const [
+    { commands },
+    { COMMON_OPTIONS },
+    help,
+    ops,
+    { EMITTED_OPS },
+    { hostOps },
+    { FOLDED_OPS },
+    formats,
+    errors,
+    { criteria },
+  ] = await Promise.all([
+    load("cli/commands/index"),
+    load("cli/spec"),
+    load("cli/help"),
+    load("model/ops/index"),
+    load("emit/lower"),
+    load("host/lower/index"),
+    load("cli/describe-model"),
+    formatTables(load),
+    load("model/errors.json"),
+    load("analyzer/criteria/index"),
+  ]);
   const all = ops.opNames.map((name) => ops.getOp(name));
   const rows = all
     .filter((op) => !op.internal)
@@ -140,6 +169,7 @@ export async function renderAll(load) {
       help,
     ),
     "errors.md": renderErrors(errors),
+    "criteria.md": renderCriteria(criteria),
     "operators.md": renderOperators(rows, internal, formats),
   };
 }

@@ -30,6 +30,8 @@ interface CriterionBase {
   readonly name: string;
   /** One line for the generated table of criteria. */
   readonly summary: string;
+  /** Where it comes from. */
+  readonly source: string;
   /** True when it reads `flow`, so that calibration data has to be streamed. */
   readonly needsFlow: boolean;
   /** True when it reads the statistics of `producer.raw` as well as those of `producer.activated`. */

@@ -46,7 +46,7 @@ describe("documentation", () => {
   });
 
   test("every path that the README and the architecture page name exists", () => {
-    for (const page of ["README.md", "docs/architecture.md"]) {
+    for (const page of ["README.md", "docs/architecture.md", "docs/pruning.md"]) {
       const named = [
         ...read(page).matchAll(/`((?:src|assembly|scripts|targets|test|bench|examples|docs)\/[\w./-]*)`/g),
       ];
@@ -59,9 +59,11 @@ describe("documentation", () => {
     for (const page of [
       "README.md",
       "docs/architecture.md",
+      "docs/criteria.md",
       "docs/errors.md",
       "docs/operators.md",
       "docs/options.md",
+      "docs/pruning.md",
     ]) {
       const links = [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)].map(([, l]) => l!);
       const broken = links.filter((l) => !existsSync(path.resolve(root, path.dirname(page), l)));

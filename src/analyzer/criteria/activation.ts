@@ -5,6 +5,7 @@ import { defineCriterion } from "../criterion.js";
 export const activation = defineCriterion({
   name: "activation",
   summary: "activation norm alone (ablation of divergence)",
+  source: "ablation",
   needsFlow: true,
   normaliser: "cp",
   score({ producer, flow }) {

@@ -7,6 +7,7 @@ import { defineCriterion } from "../criterion.js";
 export const bnScale = defineCriterion({
   name: "bn-scale",
   summary: "absolute batch-norm scale (network slimming)",
+  source: "Liu et al. 2017, network slimming",
   needsFlow: false,
   normaliser: "group-mean",
   score({ graph, producer }) {

@@ -11,6 +11,7 @@ import { weightNorms } from "../producers.js";
 export const divergence = defineCriterion({
   name: "divergence",
   summary: "activation norm times folded weight norm, per channel and position (IDAP)",
+  source: "arXiv 2511.20141, with batch norm folded and the real activation",
   needsFlow: true,
   normaliser: "cp",
   score({ graph, producer, flow }) {

@@ -9,6 +9,7 @@ import { weightNorms } from "../producers.js";
 export const faithful = defineCriterion({
   name: "faithful",
   summary: "the paper's code: relu of the raw output, unfolded weights",
+  source: "official code of arXiv 2511.20141",
   needsFlow: true,
   readsRaw: true,
   normaliser: "cp",

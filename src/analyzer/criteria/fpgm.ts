@@ -7,6 +7,7 @@ import { defineCriterion } from "../criterion.js";
 export const fpgm = defineCriterion({
   name: "fpgm",
   summary: "distance to the other filters of the layer (geometric median)",
+  source: "He et al. 2019, geometric median",
   needsFlow: false,
   normaliser: "group-mean",
   score({ graph, producer: { weight, channels } }) {

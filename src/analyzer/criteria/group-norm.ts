@@ -8,6 +8,7 @@ import { weightSlices } from "../group-weights.js";
 export const groupNorm = defineCriterion({
   name: "group-norm",
   summary: "squared weights of everything coupled to the channel (DepGraph)",
+  source: "Fang et al. 2023, DepGraph",
   needsFlow: false,
   normaliser: "group-mean",
   scoreGroup({ graph, group }) {

@@ -5,6 +5,7 @@ import { forEachWeight } from "../producers.js";
 export const l1 = defineCriterion({
   name: "l1",
   summary: "sum of absolute weights",
+  source: "Li et al. 2017",
   needsFlow: false,
   normaliser: "group-mean",
   score({ graph, producer }) {

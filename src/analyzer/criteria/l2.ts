@@ -5,6 +5,7 @@ import { forEachWeight } from "../producers.js";
 export const l2 = defineCriterion({
   name: "l2",
   summary: "sum of squared weights",
+  source: "common practice",
   needsFlow: false,
   normaliser: "group-mean",
   score({ graph, producer }) {

@@ -4,6 +4,7 @@ import { defineCriterion } from "../criterion.js";
 export const random = defineCriterion({
   name: "random",
   summary: "uniform random numbers (sanity floor)",
+  source: "sanity floor",
   needsFlow: false,
   normaliser: "group-mean",
   score: ({ producer, random: source }) => Float64Array.from({ length: producer.channels }, () => source.next()),

@@ -10,6 +10,7 @@ import { weightSlices } from "../group-weights.js";
 export const taylor = defineCriterion({
   name: "taylor",
   summary: "gradient times weight, over everything coupled to the channel (first-order Taylor)",
+  source: "Molchanov et al. 2019",
   needsFlow: false,
   needsGradients: true,
   normaliser: "group-mean",

@@ -10,6 +10,7 @@ import { weightSlices } from "../group-weights.js";
 export const wanda = defineCriterion({
   name: "wanda",
   summary: "absolute weights of the readers times the size of what they read (Wanda, per channel)",
+  source: "Sun et al. 2024, per channel",
   needsFlow: true,
   readsInputs: true,
   normaliser: "group-mean",

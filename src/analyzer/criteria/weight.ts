@@ -5,6 +5,7 @@ import { weightNorms } from "../producers.js";
 export const weight = defineCriterion({
   name: "weight",
   summary: "folded weight norm alone (ablation of divergence)",
+  source: "ablation",
   needsFlow: false,
   normaliser: "group-mean",
   score: ({ graph, producer }) => weightNorms(graph, producer, true),
