@@ -1,9 +1,10 @@
 // Headless Chromium: serves the bench to one page and lets it measure.
-import { createReadStream, existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { loadavg } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { addProcessorTime } from "./processor-time.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const CANDIDATES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -41,7 +42,7 @@ function serve() {
       return;
     }
     response.writeHead(200, { ...HEADERS, "content-type": TYPES[path.extname(file)] ?? "application/octet-stream" });
-    createReadStream(file).pipe(response);
+    response.end(readFileSync(file));
   });
   return new Promise((resolve) => {
     server.listen(0, "127.0.0.1", () => resolve({ server, url: `http://127.0.0.1:${server.address().port}/` }));
@@ -61,6 +62,7 @@ export async function openChromium() {
   const { server, url } = await serve();
   const browser = await chromium.launch({ executablePath, args: FLAGS });
   return {
+    browser,
     version: browser.version(),
     /** A page in a context of its own, without any cache of another. */
     async page() {
@@ -98,7 +100,7 @@ export async function measureInChromium(job) {
     const load = [];
     for (const network of job.networks) {
       load.push(loadavg()[0]);
-      results.push(await page.call("bench", { ...job, network }));
+      results.push(await addProcessorTime(await page.call("bench", { ...job, network }), page, browser.browser));
     }
     return { chromium: browser.version, load, results };
   } finally {

@@ -24,6 +24,13 @@ const ratio = (rival, ours) => ({
 
 const FIGURES = ["ratio", "quiet", "processor"];
 
+/** The shorter of our variants, for each figure by itself. */
+function shortest(variants) {
+  const least = (key) => Math.min(...variants.map((v) => v[key]));
+  const processor = variants[0].processor === null ? null : least("processor");
+  return { median: least("median"), p10: least("p10"), processor };
+}
+
 /** Each figure of a list of ratios made one by `mean`. */
 const each = (ratios, mean) =>
   Object.fromEntries(FIGURES.map((f) => [f, ratios[0][f] === null ? null : mean(ratios.map((r) => r[f]))]));
@@ -48,16 +55,18 @@ export function combineNetwork(repeats) {
       ];
     }),
   );
-  const chosen = best(engines);
+  const variants = OURS.filter((name) => engines[name]);
   const ratios = {};
-  for (const rival of chosen === undefined ? [] : names.filter((name) => !isOurs(name))) {
-    ratios[rival] = {};
-    for (const [key, ours] of [...OURS.filter((v) => engines[v]).map((v) => [v, v]), ["best", chosen]]) {
-      ratios[rival][key] = each(
-        repeats.map((r) => ratio(r.engines[rival], r.engines[ours])),
+  for (const rival of variants.length === 0 ? [] : names.filter((name) => !isOurs(name))) {
+    const against = (ours) =>
+      each(
+        repeats.map((r) => ratio(r.engines[rival], ours(r.engines))),
         median,
       );
-    }
+    ratios[rival] = {
+      ...Object.fromEntries(variants.map((v) => [v, against((e) => e[v])])),
+      best: against((e) => shortest(variants.map((v) => e[v]))),
+    };
   }
   const rounds = repeats.reduce((sum, r) => sum + r.rounds, 0);
   return {
@@ -65,7 +74,7 @@ export function combineNetwork(repeats) {
     macs: first.macs,
     rounds,
     engines,
-    best: chosen ?? null,
+    best: best(engines) ?? null,
     ratios,
     missing: first.missing,
   };
@@ -88,15 +97,19 @@ export function combinePlace(repeats) {
   return { ...engine, load: repeats.map((r) => r.load), networks, means };
 }
 
-/** Cold starts by network and engine: medians. */
+/** Cold starts by network and engine: medians; `answerMs` is load and first run, `leastMs` the shortest of these. */
 export function combineCold(results) {
-  const keys = ["loadMs", "firstMs", "wasmBytes", "rssBytes"];
+  const keys = ["loadMs", "firstMs", "wasmBytes", "rssBytes", "processorMs"];
   const table = {};
   for (const { network, engine } of results) {
     const same = results.filter((r) => r.network === network && r.engine === engine);
-    const values = keys.filter((k) => same[0][k] !== undefined).map((k) => [k, median(same.map((r) => r[k]))]);
-    const answers = median(same.map((r) => r.loadMs + r.firstMs));
-    (table[network] ??= {})[engine] = { ...Object.fromEntries(values), answerMs: answers };
+    const known = keys.filter((k) => same[0][k] !== undefined);
+    const answers = same.map((r) => r.loadMs + r.firstMs);
+    (table[network] ??= {})[engine] = {
+      ...Object.fromEntries(known.map((k) => [k, median(same.map((r) => r[k]))])),
+      answerMs: median(answers),
+      leastMs: Math.min(...answers),
+    };
   }
   return table;
 }

@@ -1,6 +1,6 @@
 // The bench in a page: the runtimes as a page has them, and what the driver calls.
 import { coldStart } from "./cold.mjs";
-import { measureNetwork } from "./interleave.mjs";
+import { measureNetwork, runMore } from "./interleave.mjs";
 
 const MODULES = "/bench/node_modules/";
 
@@ -68,6 +68,8 @@ const runtimesFor = (engines) => (engines.includes("tfjs-graph") ? { ...runtimes
 
 window.bench = (job) =>
   measureNetwork(job.network, job.engines, runtimesFor(job.engines), filesOf(job.network.name), job);
+
+window.runMore = ({ engine, count }) => runMore(engine, count);
 
 /** One cold start, and the runtime's files that it fetched. */
 window.cold = async ({ network, engine }) => {

@@ -121,11 +121,12 @@ const value = (v) => (v >= 100 ? fixed(v, 0) : fixed(v));
 /** `met` and `missed`, with both sides. */
 const targetsTable = (report) =>
   table(
-    ["what", "measured", "by tenth percentiles", "required", "aim", ""],
+    ["what", "measured", "by tenth percentiles", "by processor time", "required", "aim", ""],
     report.targets.map((t) => [
       [t.place, t.what, t.where && `(${t.where})`].filter(Boolean).join(" "),
       value(t.value),
       t.quiet === null ? "" : value(t.quiet),
+      t.processor === null ? "" : value(t.processor),
       `${t.atMost ? "≤" : "≥"} ${t.required}`,
       t.aim === null ? "" : `${t.atMost ? "≤" : "≥"} ${t.aim}`,
       t.met ? "met" : "**missed**",
@@ -163,7 +164,7 @@ const busyNote = (report) =>
   highestLoad(report) - 1 <= QUIET_LOAD
     ? []
     : [
-        `**The machine was busy**: load averages of up to ${fixed(highestLoad(report), 1)}, of which the bench itself is 1 to 2. Medians of interleaved samples then say little; the tenth percentiles say more.`,
+        `**The machine was busy**: load averages of up to ${fixed(highestLoad(report), 1)}, of which the bench itself is 1 to 2. Medians of interleaved samples then say little; tenth percentiles and processor time say more.`,
       ];
 
 /** The page; `report` is what `--json` writes. */

@@ -184,6 +184,19 @@ describe("comparison", () => {
     expect(resnet8.rounds).toBe(60);
   });
 
+  test("best is the shorter variant for each figure by itself", () => {
+    const [simd, relaxed] = [
+      { median: 3, p10: 1, p90: 9, processor: 2, error: 0 },
+      { median: 2, p10: 1.5, p90: 9, processor: 1, error: 0 },
+    ];
+    const litert = { median: 6, p10: 3, p90: 9, processor: 4, error: 0 };
+    const mixed = { ...timed("vww", 1, {}), engines: { simd, relaxed, litert } };
+    const { networks: list } = combinePlace([{ chromium: "156", load: [0], results: [mixed] }]);
+    expect(list[0].best).toBe("relaxed");
+    expect(list[0].ratios.litert.best).toEqual({ ratio: 3, quiet: 3, processor: 4 });
+    expect(list[0].ratios.litert.simd).toEqual({ ratio: 2, quiet: 3, processor: 2 });
+  });
+
   test("native is a target on small and pruned networks alone, and missing it is said", () => {
     const list = compareWithTargets({
       places: { node24: place },
