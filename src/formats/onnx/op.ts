@@ -49,7 +49,13 @@ export class OnnxOp {
   }
 
   /** The same operator with other operands and results, for a part of what this one does. */
-  derived(change: { opType?: string; input: string[]; output: string[]; name?: string }): OnnxOp {
+  derived(change: {
+    opType?: string;
+    input: string[];
+    output: string[];
+    name?: string;
+    attribute?: AttributeProto[];
+  }): OnnxOp {
     const { opType, name, domain, docString, attribute } = this.node;
     const node = create(NodeProtoSchema, { opType, name, domain, docString, attribute, ...change });
     return new OnnxOp(this.context, node, this.alternate);

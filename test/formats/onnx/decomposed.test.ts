@@ -384,3 +384,105 @@ test("an input that is declared without elements is no port, and may be given al
   expect(readOnnx(writeOnnx(m), "m", "m.onnx").inputs.map((p) => p.name)).toEqual(["x"]);
   expect(numbers((await reference(m, inputs)).y!)).toEqual([3]);
 });
+
+describe("resizing by matrices", () => {
+  const row = f32([1, 1, 1, 8], (i) => (i * i) % 7);
+  const value = (j: number): number => numbers(row)[Math.min(Math.max(j, 0), 7)]!;
+
+  test("antialiased: every result is the mean under a triangle as wide as two of its own", async () => {
+    const inputs = { row, scales: f32([4], (i) => [1, 1, 1, 0.5][i]!) };
+    const m = model("Resize", inputs, { mode: "linear", antialias: 1 }, { operands: ["row", "", "scales"] });
+    const stated = { ...m, stated: { y: [1, 1, 1, 4] } };
+    const want = Array.from({ length: 4 }, (_, i) => {
+      const centre = 2 * (i + 0.5) - 0.5;
+      let [sum, total] = [0, 0];
+      for (let j = -4; j < 12; j++) {
+        const weight = Math.max(0, 1 - Math.abs(j - centre) / 2);
+        sum += weight * value(j);
+        total += weight;
+      }
+      return sum / total;
+    });
+    // As run-time scales and as constants.
+    expectClose((await reference(stated, inputs)).y, [1, 1, 1, 4], want);
+    const { scales, ...rest } = inputs;
+    const constant = {
+      ...model("Resize", rest, { mode: "linear", antialias: 1 }, { operands: ["row", "", "scales"] }),
+      constants: { scales: { shape: [4], data: scales.data as Float32Array } },
+    };
+    expectClose((await reference(constant, rest)).y, [1, 1, 1, 4], want);
+  });
+
+  test.each([
+    ["half_pixel", (i: number) => (i + 0.5) * (8 / 5) - 0.5],
+    ["asymmetric", (i: number) => i * (8 / 5)],
+    ["align_corners", (i: number) => (i * 7) / 4],
+  ])("linear to sizes that are computed, %s", async (mode, place) => {
+    const inputs = { row, sizes: i64([4], 1, 1, 1, 5) };
+    const attributes = { mode: "linear", coordinate_transformation_mode: mode };
+    const m = model("Resize", inputs, attributes, { operands: ["row", "", "", "sizes"] });
+    const { y } = await reference({ ...m, stated: { y: [1, 1, 1, 5] } }, inputs);
+    const want = Array.from({ length: 5 }, (_, i) => {
+      const x = Math.min(Math.max(place(i), 0), 7);
+      const j = Math.floor(x);
+      return value(j) * (1 - (x - j)) + value(j + 1) * (x - j);
+    });
+    expectClose(y, [1, 1, 1, 5], want);
+  });
+
+  test("a crop that reaches outside gives the stated value there", async () => {
+    const inputs = { row, roi: f32([8], (i) => [0, 0, 0, 0.5, 1, 1, 1, 1.5][i]!), sizes: i64([4], 1, 1, 1, 3) };
+    const attributes = {
+      mode: "linear",
+      coordinate_transformation_mode: "tf_crop_and_resize",
+      extrapolation_value: { f: 10 },
+    };
+    const m = model("Resize", inputs, attributes, { operands: ["row", "roi", "", "sizes"] });
+    const { y } = await reference({ ...m, stated: { y: [1, 1, 1, 3] } }, inputs);
+    expectClose(y, [1, 1, 1, 3], [(value(3) + value(4)) / 2, value(7), 10]);
+  });
+});
+
+test("a causal convolution begins with what is left of the last call, and hands on its own end", async () => {
+  const inputs = {
+    x: f32([1, 2, 3], (i) => i + 1),
+    w: f32([2, 1, 2], (i) => [1, 10, 100, 1000][i]!),
+    past: f32([1, 2, 1], (i) => [7, 8][i]!),
+  };
+  const m = model("CausalConvWithState", inputs, {}, { operands: ["x", "w", "", "past"], output: ["y", "next"] });
+  const { y, next } = await host({ ...m, outputs: ["y", "next"] }, inputs);
+  expect(numbers(y!)).toEqual([17, 21, 32, 4800, 5400, 6500]);
+  expect(numbers(next!)).toEqual([3, 6]);
+});
+
+test("quantised products with scales that are computed", async () => {
+  const u8 = (shape: number[], ...values: number[]): TensorValue => ({
+    shape,
+    dtype: "u8",
+    data: Uint8Array.from(values),
+  });
+  const inputs = {
+    a: u8([2, 2], 10, 12, 14, 20),
+    as: f32([], () => 0.5),
+    az: u8([], 10),
+    b: u8([2, 1], 7, 1),
+    bs: f32([], () => 2),
+    bz: u8([], 5),
+    ys: f32([], () => 4),
+    yz: u8([], 100),
+  };
+  // (a - 10) / 2 * 2 (b - 5) / 4 + 100, half to even.
+  const { y } = await host(model("QLinearMatMul", inputs), inputs);
+  expect(numbers(y!)).toEqual([100 - 2, 100 + 2 - 10]);
+});
+
+test("numbers one after another, and windows of a stated length", async () => {
+  const inputs = { start: i64([], 7), end: i64([], 0), step: i64([], -3) };
+  expect(numbers((await host(model("Range", inputs, {}, { stated: { y: [3] } }), inputs)).y!)).toEqual([7, 4, 1]);
+  const length = { size: i64([], 4) };
+  expectClose(
+    (await reference(model("HannWindow", length, {}, { stated: { y: [4] } }), length)).y,
+    [4],
+    [0, 0.5, 1, 0.5],
+  );
+});

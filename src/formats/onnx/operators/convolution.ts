@@ -1,6 +1,9 @@
+import { create } from "@bufbuild/protobuf";
 import { sizeOf } from "../../../model/types.js";
 import { permute } from "../../shared/permute.js";
+import { AttributeProtoSchema } from "../generated/onnx_pb.js";
 import type { Converter, OnnxOp } from "../op.js";
+import { Pieces } from "./pieces.js";
 import {
   batchFirst,
   onImage,
@@ -265,6 +268,34 @@ function transposeVolume(
   if (bias.length === 0) op.give(y, { last: true });
   else op.emitLast("add", [y, bias[0]!]);
 }
+
+/** A convolution of each channel over what came before; the last moments are a result, for the next call to begin with. */
+export const CausalConvWithState: Converter = {
+  refuse(op) {
+    const activation = op.string("activation", "none");
+    return ["none", "silu", "swish"].includes(activation) ? null : `activation ${activation}`;
+  },
+  convert(op) {
+    const p = new Pieces(op);
+    const [n, c, length] = op.type(0).shape as [number, number, number];
+    const taps = checkedWeights(op, 1)[2]!;
+    const before = { before: [0, 0, taps - 1], after: [0, 0, 0], value: 0 };
+    const x = op.input(0);
+    const whole = taps === 1 ? x : op.has(3) ? p.do("concat", [op.input(3), x], { axis: 2 }) : p.do("pad", [x], before);
+    const name = `${op.output}/whole`;
+    op.context.bind(name, { file: whole, dtype: "f32" });
+    const silu = op.string("activation", "none") !== "none";
+    const output = silu ? `${op.output}/plain` : op.output;
+    const weights = [1, 2].filter((i) => op.has(i)).map((i) => op.inputName(i));
+    const group = create(AttributeProtoSchema, { name: "group", i: BigInt(c) });
+    Conv.convert(op.derived({ opType: "Conv", input: [name, ...weights], output: [output], attribute: [group] }));
+    if (silu) op.emit("silu", [op.context.inFileOrder(output)]);
+    if (!op.wants(1)) return;
+    const state = op.node.output[1]!;
+    if (taps === 1) op.giveNothing([n, c, 0], state);
+    else op.give(p.part(whole, 2, length, taps - 1), { output: state });
+  },
+};
 
 /** Inference form; the channel is axis 1. */
 export const BatchNormalization: Converter = {

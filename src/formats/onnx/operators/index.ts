@@ -7,6 +7,7 @@ import * as gather from "./gather.js";
 import * as layout from "./layout.js";
 import { Einsum, Gemm, MatMul } from "./matrix.js";
 import * as losses from "./losses.js";
+import * as made from "./made.js";
 import * as normalisation from "./normalisation.js";
 import * as pooling from "./pooling.js";
 import {
@@ -47,6 +48,7 @@ export const converters: Readonly<Record<string, Converter>> = {
     gather,
     layout,
     losses,
+    made,
     normalisation,
     pooling,
     recurrent,

@@ -2,7 +2,7 @@
  * Quantised operators as a float graph that keeps its scales: a value that the file holds as integers is a float value
  * here, annotated with what its integers mean. Integers appear where the interface or an operator on integers wants them.
  */
-import type { Quantisation } from "../../../model/types.js";
+import type { Quantisation, Shape } from "../../../model/types.js";
 import { axisOf } from "../../shared/check.js";
 import { refuseComputed, type Converter, type OnnxOp } from "../op.js";
 import { quantOf } from "../fold.js";
@@ -69,13 +69,24 @@ function dequantised(q: Constant, quant: Quantisation): Constant {
   return { dtype: "f32", shape: q.shape, data, quant };
 }
 
+/** Scales, one or one for each index of an axis, as they meet a tensor of this shape. */
+function alongAxis(op: OnnxOp, t: string, shape: Shape, axis: number): string {
+  const own = op.typeOf(t).shape;
+  if (own.length !== 1 || own[0] === 1 || shape.length < 2) return t;
+  return op.step("along", "reshape", [t], { shape: [own[0]!, ...shape.slice(axis + 1).map(() => 1)] });
+}
+
 /** Scales that are no constants of the IR's quantised types: the steps that the operator is defined by. */
-function quantiseBySteps(op: OnnxOp): void {
-  const [x, scale] = [op.input(0), op.input(1)];
-  const dtype = op.has(2) ? op.dtype(2) : "u8";
+function quantiseBySteps(op: OnnxOp, x = op.input(0), of: readonly [scale: number, zero: number] = [1, 2]): void {
+  const { shape } = op.typeOf(x);
+  const axis = shape.length > 1 ? axisOf(op.int("axis", 1), shape.length, op.where) : 0;
+  const dtype = op.has(of[1]) ? op.dtype(of[1]) : "u8";
   if (dtype !== "u8" && dtype !== "i8") throw op.unsupported(`quantisation to ${dtype}`);
+  const scale = alongAxis(op, op.input(of[0]), shape, axis);
   const steps = op.step("steps", "round", [op.step("quotient", "div", [x, scale])]);
-  const zero = op.has(2) ? op.step("zero_point", "cast", [op.input(2)], { to: "f32" }) : op.scalar("zero_point", 0);
+  const zero = op.has(of[1])
+    ? alongAxis(op, op.step("zero_point", "cast", [op.input(of[1])], { to: "f32" }), shape, axis)
+    : op.scalar("zero_point", 0);
   const [min, max] = dtype === "u8" ? [0, 255] : [-128, 127];
   const clipped = op.step("clipped", "clip", [op.step("shifted", "add", [steps, zero])], { min, max });
   op.emit("cast", [clipped], { to: dtype });
@@ -131,12 +142,8 @@ function dequantiseBySteps(op: OnnxOp): void {
   const float = (i: number): string =>
     op.type(i).dtype === "f32" ? op.input(i) : op.step(`${i}/f32`, "cast", [op.input(i)], { to: "f32" });
   const { shape } = op.type(0);
-  const scaleShape = op.type(1).shape;
-  const along = (t: string): string => {
-    if (scaleShape.length !== 1 || shape.length < 2 || scaleShape[0] === 1) return t;
-    const axis = axisOf(op.int("axis", 1), shape.length, op.where);
-    return op.step("along", "reshape", [t], { shape: [scaleShape[0]!, ...shape.slice(axis + 1).map(() => 1)] });
-  };
+  const axis = shape.length > 1 ? axisOf(op.int("axis", 1), shape.length, op.where) : 0;
+  const along = (t: string): string => alongAxis(op, t, shape, axis);
   const centred = op.has(2) ? op.step("centred", "sub", [float(0), along(float(2))]) : float(0);
   op.emit("mul", [centred, along(float(1))]);
 }
@@ -172,10 +179,12 @@ function viaFloat(
   operands: (op: OnnxOp) => string[],
   result: readonly [scale: number, zero: number],
   constants: Readonly<Record<number, string>>,
+  /** Scales may be computed. */
+  steps = false,
 ): Converter {
   return {
     refuse: (op) =>
-      refuseComputed(op, { ...constants, [result[0]]: "a scale", [result[1]]: "a zero point" }) ??
+      (steps ? null : refuseComputed(op, { ...constants, [result[0]]: "a scale", [result[1]]: "a zero point" })) ??
       converter.refuse?.(op) ??
       null,
     convert(op) {
@@ -184,6 +193,7 @@ function viaFloat(
       const inner = op.derived({ opType, input: inputs, output: [float] });
       converter.convert(inner);
       const quant = statedQuant(op, result[0], result[1], op.context.typeOf(float).shape.length);
+      if (!quant && steps) return quantiseBySteps(op, op.context.inFileOrder(float), result);
       if (!quant) throw op.unsupported("these scales of its result");
       bindQuantised(op, float, quant);
     },
@@ -194,9 +204,25 @@ function viaFloat(
 function operand(op: OnnxOp, i: number, scale = i + 1, zero = i + 2): string {
   const rank = op.type(i).shape.length;
   const quant = statedQuant(op, scale, zero, rank);
+  if (!quant && op.node.opType.startsWith("QLinear")) return operandBySteps(op, i, scale, zero);
   if (!quant) throw op.unsupported(`the scales of its input ${i}`);
   const own = quant.axis === null ? quant : { ...quant, axis: weightAxis(op, rank) };
   return floatOf(op, i, { ...own, dtype: op.dtype(i) as Quantisation["dtype"] });
+}
+
+/** (q - zero point) * scale, all computed. A left matrix has its scales along its rows. */
+function operandBySteps(op: OnnxOp, i: number, scale: number, zero: number): string {
+  const float = (k: number): string => {
+    const t = op.input(k);
+    return op.typeOf(t).dtype === "f32" ? t : op.step(`${k}/f32`, "cast", [t], { to: "f32" });
+  };
+  const { shape } = op.type(i);
+  const axis = i === 0 ? shape.length - 2 : weightAxis(op, shape.length);
+  const along = (k: number): string => alongAxis(op, float(k), shape, axis);
+  const centred = op.has(zero) ? op.step("centred", "sub", [float(i), along(zero)]) : float(i);
+  const name = `${op.inputName(i)}/${op.output}/float`;
+  op.context.bind(name, { file: op.step("scaled", "mul", [centred, along(scale)]), dtype: "f32" });
+  return name;
 }
 
 /** Weights have a scale for each output: axis 0 of a convolution, the last of a matrix. */
@@ -206,6 +232,15 @@ function weightAxis(op: OnnxOp, rank: number): number {
 
 const SCALES = { 1: "a scale", 2: "a zero point", 4: "a scale", 5: "a zero point" } as const;
 
+/** A bias of 32 bits in units of both scales. */
+function biasBySteps(op: OnnxOp): string {
+  const bias = op.step("bias", "cast", [op.input(8)], { to: "f32" });
+  const name = `${op.inputName(8)}/${op.output}/float`;
+  const unit = op.step("unit", "mul", [op.input(1), op.input(4)]);
+  op.context.bind(name, { file: op.step("scaled", "mul", [bias, unit]), dtype: "f32" });
+  return name;
+}
+
 /** x, its scale and zero point, weights likewise, those of the result, a bias of 32 bits in units of both scales. */
 export const QLinearConv = viaFloat(
   Conv,
@@ -214,6 +249,7 @@ export const QLinearConv = viaFloat(
     const x = operand(op, 0);
     const w = operand(op, 3);
     if (!op.has(8)) return [x, w];
+    if (op.isComputed(1) || op.isComputed(4)) return [x, w, biasBySteps(op)];
     const [xs, ws] = [op.floats(1)[0]!, op.floats(4)];
     const scale = Array.from(ws, (s) => s * xs);
     const quant: Quantisation = {
@@ -226,9 +262,10 @@ export const QLinearConv = viaFloat(
   },
   [6, 7],
   SCALES,
+  true,
 );
 
-export const QLinearMatMul = viaFloat(MatMul, "MatMul", (op) => [operand(op, 0), operand(op, 3)], [6, 7], SCALES);
+export const QLinearMatMul = viaFloat(MatMul, "MatMul", (op) => [operand(op, 0), operand(op, 3)], [6, 7], SCALES, true);
 const two = (op: OnnxOp): string[] => [operand(op, 0), operand(op, 3)];
 const one = (op: OnnxOp): string[] => [operand(op, 0)];
 

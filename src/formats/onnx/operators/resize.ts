@@ -1,5 +1,7 @@
 import { axisOf } from "../../shared/check.js";
-import { refuseComputed, shapeInFile, type Converter, type OnnxOp } from "../op.js";
+import { refuseComputedShape, shapeInFile, type Converter, type OnnxOp } from "../op.js";
+import { Pieces, type Piece } from "./pieces.js";
+import { resample, type Axis } from "./resample.js";
 
 const MODES: Readonly<Record<string, string>> = {
   nearest: "nearest",
@@ -15,6 +17,7 @@ const COORDINATES: readonly string[] = [
   "align_corners",
   "asymmetric",
   "tf_half_pixel_for_nn",
+  "tf_crop_and_resize",
 ];
 
 /** How one axis changes. */
@@ -38,8 +41,51 @@ function refuseMethod(op: OnnxOp): string | null {
   const mode = op.string("mode", "nearest");
   if (!Object.hasOwn(MODES, mode)) return `mode ${mode}`;
   const coordinates = op.string("coordinate_transformation_mode", "half_pixel");
-  if (!COORDINATES.includes(coordinates)) return `coordinate_transformation_mode ${coordinates}`;
-  return op.int("antialias", 0) === 0 ? null : "antialias";
+  return COORDINATES.includes(coordinates) ? null : `coordinate_transformation_mode ${coordinates}`;
+}
+
+/** What the IR's own operator has no form of. */
+function needsMatrices(op: OnnxOp): boolean {
+  const crop = op.string("coordinate_transformation_mode", "half_pixel") === "tf_crop_and_resize";
+  return crop || (op.int("antialias", 0) !== 0 && op.string("mode", "nearest") !== "nearest");
+}
+
+/** Scales, or sizes, that are computed; the file states the shape of the result then. */
+function resizeByMatrices(op: OnnxOp, at: number): void {
+  const p = new Pieces(op);
+  const shape = shapeInFile(op, 0);
+  const axes = (op.ints("axes") ?? shape.map((_, i) => i)).map((a) => axisOf(a, shape.length, op.where));
+  const list = op.has(at) && op.type(at).shape[0] !== 0 ? at : 3;
+  if (op.type(list).shape[0] !== axes.length) throw op.malformed(`has other than ${axes.length} scales or sizes`);
+  const known = op.isComputed(list) ? null : op.constantInts(list, { atFileBatch: true })!;
+  const to = known
+    ? axes.map((axis, i) => (list === 3 ? known[i]! : Math.floor(shape[axis]! * known[i]! + 1e-9)))
+    : axes.map((axis) => op.stated()![axis]!);
+  const entry = (i: number): Piece => {
+    if (known) return list === 3 ? known[i]! / shape[axes[i]!]! : known[i]!;
+    const own = p.float(p.part(op.input(list), 0, i, 1));
+    return list === 3 ? p.do("div", [own, shape[axes[i]!]!]) : own;
+  };
+  let scales = axes.map((_, i) => entry(i));
+  const policy = op.string("keep_aspect_ratio_policy", "stretch");
+  if (list === 3 && policy !== "stretch") {
+    const ir = policy === "not_larger" ? "min" : "max";
+    const kept = scales.reduce((a, b) =>
+      typeof a === "number" && typeof b === "number" ? Math[ir](a, b) : p.do(ir, [a, b]),
+    );
+    scales = scales.map(() => kept);
+    if (typeof kept === "number") axes.forEach((axis, i) => (to[i] = Math.floor(shape[axis]! * kept + 0.5)));
+  }
+  const method = methodOf(op);
+  const roi = method.coordinates === "tf_crop_and_resize" ? p.float(op.input(1)) : null;
+  const crop = (i: number): Axis["crop"] =>
+    roi === null ? null : [p.part(roi, 0, i, 1), p.part(roi, 0, i + axes.length, 1)];
+  const changes = axes
+    .map((axis, i) => ({ axis, from: shape[axis]!, to: to[i]!, scale: scales[i]!, crop: crop(i) }))
+    // A scale of 1 to the same extent changes nothing.
+    .filter((a) => !(a.from === a.to && ((a.scale === 1 && roi === null) || a.from === 1)));
+  const antialias = op.int("antialias", 0) !== 0;
+  resample(op, changes, { ...method, antialias, extrapolation: op.float("extrapolation_value", 0) });
 }
 
 /** Operator set 10 and `Upsample` know one way of placing pixels. */
@@ -122,9 +168,10 @@ function resizeAxes(op: OnnxOp, changes: readonly Change[]): void {
 export const Resize: Converter = {
   refuse: (op) =>
     refuseMethod(op) ??
-    (op.opset < 11 ? refuseComputed(op, { 1: "scales" }) : refuseComputed(op, { 2: "scales", 3: "sizes" })),
+    (op.opset < 11 ? refuseComputedShape(op, { 1: "scales" }) : refuseComputedShape(op, { 2: "scales", 3: "sizes" })),
   convert(op) {
     const at = op.opset < 11 ? 1 : 2;
+    if (needsMatrices(op) || op.isComputed(at) || op.isComputed(3)) return resizeByMatrices(op, at);
     const scales = op.constantInts(at);
     const sizes = op.opset < 11 ? null : op.constantInts(3, { atFileBatch: true });
     resizeAxes(op, changesOf(op, scales && scales.length > 0 ? scales : null, sizes));
@@ -133,6 +180,9 @@ export const Resize: Converter = {
 
 /** Scales are an attribute, from operator set 9 an operand. */
 export const Upsample: Converter = {
-  refuse: (op) => refuseMethod(op) ?? refuseComputed(op, { 1: "scales" }),
-  convert: (op) => resizeAxes(op, changesOf(op, op.floatList("scales") ?? op.constantInts(1), null)),
+  refuse: (op) => refuseMethod(op) ?? refuseComputedShape(op, { 1: "scales" }),
+  convert(op) {
+    if (op.isComputed(1)) return resizeByMatrices(op, 1);
+    resizeAxes(op, changesOf(op, op.floatList("scales") ?? op.constantInts(1), null));
+  },
 };
