@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { onnxBytes } from "../../../src/formats/index.js";
 import { readOnnx } from "../../../src/formats/onnx/read.js";
+import { parseOnnx } from "../../../src/formats/onnx/wire.js";
 import { writers } from "../../../src/formats/onnx/write/operators.js";
 import { GraphBuilder } from "../../../src/model/builder.js";
 import { equalGraphs } from "../../../src/model/equal.js";
@@ -140,6 +141,19 @@ describe("every operator has an ONNX form that is read as the same operator", ()
     const [before, after] = [await outputsOf(graph, values), await outputsOf(again, values)];
     before.forEach((value, i) => expect(after[i]).toEqual(value));
   });
+});
+
+test("only the activations of a recurrence that have parameters take them", () => {
+  const b = new GraphBuilder("parameters");
+  const x = b.input("x", { dtype: "f32", shape: [5, 1, 3], batchAxis: 1 });
+  const weights = [[1, 16, 3], [1, 16, 4]].map((shape) => b.constant("w", "f32", shape, new Float32Array(sizeOf(shape)))); // prettier-ignore
+  const activations = ["sigmoid", "linear", "hard_sigmoid"];
+  const attrs = { direction: "forward", activations, clip: null, hardSigmoid: [0.25, 0.75] };
+  b.output(b.node("lstm", [x, ...weights], attrs)[0]!);
+  const { attribute } = parseOnnx(onnxBytes(b.build()), "f").graph.nodes[0]!;
+  const floats = (name: string): number[] => [...attribute.find((a) => a.name === name)!.floats];
+  expect(floats("activation_alpha")).toEqual([1, 0.25]);
+  expect(floats("activation_beta")).toEqual([0, 0.75]);
 });
 
 describe("a long short-term memory whose cell is clipped, which ONNX cannot say", () => {

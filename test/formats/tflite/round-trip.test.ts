@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { parseTflite } from "../../../src/formats/tflite/file.js";
 import { readTflite } from "../../../src/formats/tflite/read.js";
 import { tfliteBytes } from "../../../src/formats/tflite/write.js";
 import { equalGraphs } from "../../../src/model/equal.js";
@@ -144,6 +145,21 @@ describe("what TFLite has no operator for", () => {
       expect(relativeError(got[i]!.data as Float32Array, w.data as Float32Array)).toBeLessThan(64 * 2 ** -24);
     });
   });
+});
+
+test("convolutions without a bias get one of zeros, which LiteRT.js needs, and lose it when they are read", () => {
+  const attrs = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
+  const graphs = [
+    single("conv2d", [image], [[3, 2, 4, 5]], { ...attrs, groups: 1 }),
+    single("depthwise_conv2d", [image], [[3, 2, 4, 1]], attrs),
+    single("conv_transpose2d", [image], [[3, 2, 4, 5]], { ...attrs, outputPads: [0, 0], groups: 1 }),
+  ];
+  for (const graph of graphs) {
+    const { operators, tensors } = parseTflite(tfliteBytes(graph), "bias.tflite");
+    const bias = tensors[operators.at(-1)!.inputs.at(-1)!]!;
+    expect(Array.from(bias.data!)).toEqual(new Array(4 * bias.shape[0]!).fill(0));
+    expect(again(graph).nodes.map((node) => node.inputs.length)).toEqual([2]);
+  }
 });
 
 describe("recurrences", () => {

@@ -84,18 +84,18 @@ function recurrent(opType: string, states: number): OperatorWriter {
     if (more[states] !== undefined) operands.push(w.plain(more[states]));
     while (operands.at(-1) === "") operands.pop();
     const [alpha, beta] = a.hardSigmoid ?? [0.2, 0.5];
-    const affine = a.activations.includes("linear");
+    // Only the functions that have parameters take them off these lists, in turn.
+    const shaped = a.activations.filter((f) => f === "linear" || f === "hard_sigmoid");
     const ofEach = (hard: number, linear: number): { floats: number[] } => ({
-      floats: a.activations.map((f) => (f === "linear" ? linear : hard)),
+      floats: shaped.map((f) => (f === "linear" ? linear : hard)),
     });
-    const shaped = affine || a.activations.includes("hard_sigmoid");
     w.emitMany(
       node,
       opType,
       operands,
       {
         activations: { strings: a.activations.map((f) => ACTIVATIONS[f]!) },
-        ...(shaped && { activation_alpha: ofEach(alpha, 1), activation_beta: ofEach(beta, 0) }),
+        ...(shaped.length > 0 && { activation_alpha: ofEach(alpha, 1), activation_beta: ofEach(beta, 0) }),
         ...(a.clip !== null && { clip: { float: a.clip } }),
         direction: a.direction,
         hidden_size: w.type(r).shape[2]!,

@@ -39,6 +39,14 @@ function rank4(op: TfliteOp, i: number): [number, number, number, number] {
   return shape as unknown as [number, number, number, number];
 }
 
+/** The bias in operand `i`; none where it is absent, or floats that are all zero, which is how files write none. */
+function biasOf(op: TfliteOp, i: number): string[] {
+  if (!op.has(i)) return [];
+  const { type } = op.fileTensor(i);
+  const none = type === "float32" && op.isConstant(i) && op.floats(i).every((v) => v === 0);
+  return none ? [] : [op.input(i)];
+}
+
 /** x, weights [co, kh, kw, ci/groups], bias? */
 const CONV_2D: Converter = {
   refuse: (op) => refuseActivation(op, F.Conv2D.activation) ?? refuseComputed(op, { 1: "weights", 2: "a bias" }),
@@ -57,7 +65,7 @@ const CONV_2D: Converter = {
       (floats) => permute(floats, [co, kh, kw, perGroup], [1, 2, 3, 0]),
       [3, 0, 1, 2],
     );
-    const inputs = [op.input(0), w, ...(op.has(2) ? [op.input(2)] : [])];
+    const inputs = [op.input(0), w, ...biasOf(op, 2)];
     const attrs = { strides, dilations, pads, groups: channels / perGroup };
     op.result("conv2d", inputs, attrs, activationOf(op, F.Conv2D.activation));
   },
@@ -84,7 +92,7 @@ const DEPTHWISE_CONV_2D: Converter = {
       1,
       co === channels ? 2 : channels === 1 ? 3 : null,
     ]);
-    const inputs = [op.input(0), w, ...(op.has(2) ? [op.input(2)] : [])];
+    const inputs = [op.input(0), w, ...biasOf(op, 2)];
     const activation = activationOf(op, F.DepthwiseConv2D.activation);
     op.result("depthwise_conv2d", inputs, { strides, dilations, pads }, activation);
   },
@@ -131,7 +139,7 @@ const TRANSPOSE_CONV: Converter = {
       outputPads: [v.more, h.more],
       groups: 1,
     };
-    const inputs = [x, w, ...(op.has(3) ? [op.input(3)] : [])];
+    const inputs = [x, w, ...biasOf(op, 3)];
     op.result("conv_transpose2d", inputs, attrs, activationOf(op, f.activation));
   },
 };

@@ -63,10 +63,16 @@ function kernelOf({ shape }: TensorType): [number, number] {
   return [shape[0]!, shape[1]!];
 }
 
+/** LiteRT.js computes convolutions without a bias as zeros, so each has one: the node's, or zeros. */
+function biasOf(w: TfliteWriter, bias: string | undefined, channels: number): number {
+  if (bias !== undefined) return w.at(bias);
+  return w.constant("zeros", "f32", [channels], new Float32Array(channels), `zeros ${channels}`);
+}
+
 const conv2d: Direct = {
   fits: (u) => u.constant(1) && paddingOf(u.inputs[0]!, kernelOf(u.inputs[1]!), u.attrs) !== null,
   write(w, node, a) {
-    const [x, k, ...bias] = node.inputs as [string, string, ...string[]];
+    const [x, k, bias] = node.inputs as [string, string, string?];
     const [kh, kw, ci, co] = w.type(k).shape as unknown as [number, number, number, number];
     const weights = w.converted(k, "ohwi", [co, kh, kw, ci], (d) => permute(d, [kh, kw, ci, co], [3, 0, 1, 2]));
     const f = F.Conv2D;
@@ -77,7 +83,7 @@ const conv2d: Direct = {
       { id: f.dilationW, i32: a.dilations[1] },
       { id: f.dilationH, i32: a.dilations[0] },
     ];
-    const inputs = [w.at(x), weights, ...bias.map((b) => w.at(b))];
+    const inputs = [w.at(x), weights, biasOf(w, bias, co)];
     w.emitFused("CONV_2D", node, inputs, { union: UNIONS.Conv2D, fields }, f.activation);
   },
 };
@@ -85,7 +91,7 @@ const conv2d: Direct = {
 const depthwise: Direct = {
   fits: conv2d.fits!,
   write(w, node, a) {
-    const [x, k, ...bias] = node.inputs as [string, string, ...string[]];
+    const [x, k, bias] = node.inputs as [string, string, string?];
     const [kh, kw, c, m] = w.type(k).shape as unknown as [number, number, number, number];
     const weights = w.converted(k, "depthwise", [1, kh, kw, c * m], (d) => d);
     const f = F.DepthwiseConv2D;
@@ -97,7 +103,7 @@ const depthwise: Direct = {
       { id: f.dilationW, i32: a.dilations[1] },
       { id: f.dilationH, i32: a.dilations[0] },
     ];
-    const inputs = [w.at(x), weights, ...bias.map((b) => w.at(b))];
+    const inputs = [w.at(x), weights, biasOf(w, bias, c * m)];
     w.emitFused("DEPTHWISE_CONV_2D", node, inputs, { union: UNIONS.DepthwiseConv2D, fields }, f.activation);
   },
 };
@@ -109,7 +115,7 @@ const transposed: Direct = {
     return transposePadding(inputs[0]!, inputs[1]!, outputs[0]!, a) !== null;
   },
   write(w, node, a) {
-    const [x, k, ...bias] = node.inputs as [string, string, ...string[]];
+    const [x, k, bias] = node.inputs as [string, string, string?];
     const [kh, kw, ci, co] = w.type(k).shape as unknown as [number, number, number, number];
     const weights = w.converted(k, "ohwi", [co, kh, kw, ci], (d) => permute(d, [kh, kw, ci, co], [3, 0, 1, 2]));
     const type = w.type(node.outputs[0]!);
@@ -119,7 +125,7 @@ const transposed: Direct = {
       { id: f.strideW, i32: a.strides[1] },
       { id: f.strideH, i32: a.strides[0] },
     ];
-    const inputs = [outputShape(w, node, w.at(x), type), weights, w.at(x), ...bias.map((b) => w.at(b))];
+    const inputs = [outputShape(w, node, w.at(x), type), weights, w.at(x), biasOf(w, bias, co)];
     w.emitFused("TRANSPOSE_CONV", node, inputs, { union: UNIONS.TransposeConv, fields }, f.activation);
   },
 };
