@@ -93,7 +93,7 @@ const softmax: Lower = (node, sink) => {
 };
 
 const reshape: Lower = (node, sink) => {
-  sink.push({ ...base(node, sink), kind: "alias", x: node.inputs[0]! });
+  sink.push({ ...base(node, sink), kind: "alias", x: materialised(node, node.inputs[0]!, sink) });
 };
 
 const transpose: Lower = (node, sink) => {
@@ -198,6 +198,7 @@ function needsCalls(node: Node, sink: StepSink): boolean {
     case "pad":
       return (attrs["mode"] ?? "constant") !== "constant";
     case "concat":
+    case "reshape":
       return false;
     case "add":
     case "mul":

@@ -41,23 +41,26 @@ export function lower(graph: Graph): Lowered {
 
 /** The passes every emission starts with. */
 export function prepare(graph: Graph): Graph {
-  return computedOutputs(
-    removeDeadNodes(multiplyComputedWeights(foldConstants(cancelTransposes(foldBatchNorm(graph))))),
-  );
+  const folded = foldConstants(computedOutputs(cancelTransposes(foldBatchNorm(graph))));
+  return removeDeadNodes(multiplyComputedWeights(folded));
 }
 
-/** Outputs whose values are fixed are copied into the memory that callers read, as any other step writes there. */
+/**
+ * Outputs whose values are fixed are copied into the memory that callers read, as any other step writes there; what they
+ * are computed from is folded then.
+ */
 function computedOutputs(graph: Graph): Graph {
-  const fixed = graph.outputs.map((p) => p.tensor).filter((name) => graph.tensors.get(name)!.data);
-  if (fixed.length === 0) return graph;
+  const fixed = new Set([...graph.tensors].flatMap(([name, { data }]) => (data ? [name] : [])));
+  for (const { inputs, outputs } of graph.nodes) {
+    if (inputs.every((name) => fixed.has(name))) outputs.forEach((name) => fixed.add(name));
+  }
+  if (!graph.outputs.some((p) => fixed.has(p.tensor))) return graph;
   const patch = new GraphPatch(graph);
-  const copies = new Map(
-    fixed.map((name) => {
-      const { shape } = graph.tensors.get(name)!.type;
-      return [name, patch.node("reshape", [name], { shape }, `${name}/copy`)[0]!];
-    }),
-  );
-  const outputs = graph.outputs.map((p) => ({ ...p, tensor: copies.get(p.tensor) ?? p.tensor }));
+  const outputs = graph.outputs.map((p) => {
+    if (!fixed.has(p.tensor)) return p;
+    const { shape } = graph.tensors.get(p.tensor)!.type;
+    return { ...p, tensor: patch.node("reshape", [p.tensor], { shape }, `${p.tensor}/copy`)[0]! };
+  });
   return { ...patch.apply(), outputs };
 }
 
