@@ -1,3 +1,4 @@
+import { winogradShare } from "../kernels/winograd-cost.js";
 import type { DeviceProfile, FamilyTable, KernelFamily } from "../model/device-profile.js";
 import { getOp } from "../model/ops/index.js";
 import { BYTES_PER_ELEMENT, sizeOf, type Graph, type Node } from "../model/types.js";
@@ -55,6 +56,16 @@ export function kernelShape(graph: Graph, node: Node): { family: KernelFamily; k
   return { family: rows > 1 ? "pointwise" : "dense", k: w.at(-2)!, n };
 }
 
+/** What is left of a convolution's time where it is emitted by Winograd's method; 1 elsewhere. */
+export function winogradGain(graph: Graph, node: Node, { variant, winograd }: DeviceProfile): number {
+  if (node.op !== "conv2d" || variant === "scalar" || winograd === "off") return 1;
+  const [kh, kw, ci, co] = graph.tensors.get(node.inputs[1]!)!.type.shape as [number, number, number, number];
+  const { strides, dilations, groups } = node.attrs as { strides: number[]; dilations: number[]; groups: number };
+  if (kh !== 3 || kw !== 3 || groups !== 1 || [...strides, ...dilations].some((s) => s !== 1)) return 1;
+  const [, height, width] = graph.tensors.get(node.outputs[0]!)!.type.shape as [number, number, number, number];
+  return winogradShare({ height, width, ci, co }, variant);
+}
+
 /** Whether the emitter evaluates this node inside its neighbour's kernel. */
 function isFused(view: GraphView, node: Node): boolean {
   const x = node.inputs[0]!;
@@ -80,8 +91,8 @@ function fusedOperand(view: GraphView, node: Node): string | undefined {
 
 /**
  * Predicted milliseconds of one inference at batch 1: for every layer its MACs at the measured throughput of its
- * kernel family at its depth and width (width rounded up to `channelMultiple`), for every other node the bytes it
- * moves, and a fixed overhead for each kernel call.
+ * kernel family at its depth and width (width rounded up to `channelMultiple`), less what Winograd's method saves, for
+ * every other node the bytes it moves, and a fixed overhead for each kernel call.
  */
 export function predictLatency(graph: Graph, profile: DeviceProfile, channelMultiple = 4): LatencyPrediction {
   const view = viewOf(graph);
@@ -98,7 +109,7 @@ export function predictLatency(graph: Graph, profile: DeviceProfile, channelMult
       const { family, k, n } = kernelShape(graph, node);
       const padded = Math.ceil(n / channelMultiple) * channelMultiple;
       const ms = ((cost.macs / n) * padded) / throughput(profile.families[family], k, padded) / 1e6;
-      return { ...name, family, ms: ms + overhead };
+      return { ...name, family, ms: ms * winogradGain(graph, node, profile) + overhead };
     }
     const fused = fusedOperand(view, node);
     if (fused !== undefined) {

@@ -52,7 +52,9 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
 
 async function readInputs(options: BuildOptions, meter: ProgressMeter): Promise<BuildInputs> {
   const target = loadTarget(options.target ?? "wasm");
-  const device = loadDevice(options.device ?? target.defaultDevice);
+  const profile = loadDevice(options.device ?? target.defaultDevice);
+  // What is not emitted must not be predicted to gain.
+  const device: DeviceProfile = options.winograd === "off" ? { ...profile, winograd: "off" } : profile;
   if (options.prune !== false) {
     // Wrong options are reported before anything is read.
     resolveOptions({ ...options.pruning, seed: options.seed ?? 0, profile: device, channelMultiple: 1 });

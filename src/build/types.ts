@@ -31,6 +31,8 @@ export interface BuildOptions {
   readonly data?: string | DataSet;
   readonly load?: Omit<LoadOptions, "seed">;
   readonly seed?: number;
+  /** Winograd's method for 3x3 convolutions: where it pays (`auto`, the default), or nowhere. */
+  readonly winograd?: "auto" | "off";
   /** False: the package of the model as it is. */
   readonly prune?: boolean;
   readonly pruning?: Omit<PruneOptions, "seed" | "profile" | "channelMultiple">;

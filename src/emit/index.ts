@@ -18,6 +18,7 @@ import { planTensors, type MemoryPlan } from "./memory-plan.js";
 import { makePassport, sha256, type Passport, type SelfTest } from "./passport.js";
 import { instantiateModule, type ModuleRunner } from "./runner.js";
 import { moduleSource, type EmissionPlan } from "./source.js";
+import { chooseWinograd, type WinogradMode } from "./winograd.js";
 import { binaryOf, sectionsOf, withCustom } from "./wasm-binary.js";
 import { planWeights } from "./weights-plan.js";
 import { writePackage } from "./write-package.js";
@@ -27,6 +28,8 @@ export interface EmitFilesOptions {
   readonly name?: string;
   /** Default: both. */
   readonly variants?: readonly Variant[];
+  /** Winograd's method for 3x3 convolutions. Default `auto`: where it pays. */
+  readonly winograd?: WinogradMode;
   /** What the passport says of the device profile that decided (name, hash). */
   readonly profile?: Readonly<Record<string, unknown>>;
   /** What the passport says of the source model (file name, hash). */
@@ -74,10 +77,10 @@ export interface EmitResult {
 }
 
 /** All decisions for a graph, without text or code. Throws E_NOT_EMITTED, E_TOO_LARGE. */
-export function planEmission(graph: Graph): EmissionPlan {
-  const laid = layOut(lower(graph));
+export function planEmission(graph: Graph, winograd: WinogradMode = "auto"): EmissionPlan {
+  const laid = layOut(chooseWinograd(lower(graph), winograd));
   const weights = planWeights(laid.steps, laid.layouts);
-  const memory = planTensors(laid, weights.file.length);
+  const memory = planTensors(laid, weights.file.length, weights.transformedBytes);
   if (memory.pages > 65536) {
     throw new IdapError(
       "E_TOO_LARGE",
@@ -113,7 +116,7 @@ export async function emit(graph: Graph, options: EmitOptions): Promise<EmitResu
 async function build(graph: Graph, options: EmitFilesOptions) {
   const name = options.name ?? graph.name;
   const variants = options.variants ?? (["simd", "relaxed"] as const);
-  const plan = planEmission(graph);
+  const plan = planEmission(graph, options.winograd);
   const { inputs, outputs } = plan.laid;
   const text = (s: string): Uint8Array => new TextEncoder().encode(s);
 
@@ -138,6 +141,7 @@ async function build(graph: Graph, options: EmitFilesOptions) {
     prepared: prepare(graph),
     plan,
     variants,
+    winograd: options.winograd ?? "auto",
     source: options.source ?? null,
     profile: options.profile ?? null,
     ledger: options.ledger ?? null,
@@ -210,5 +214,6 @@ export { instantiateModule, type ModuleRunner } from "./runner.js";
 export { sha256, type Passport } from "./passport.js";
 export { customSection, factsOf } from "./wasm-binary.js";
 export { moduleSource } from "./source.js";
+export type { WinogradMode } from "./winograd.js";
 export type { KernelPlan, PlannedLayer } from "./kernel-plan.js";
 export type { MemoryPlan, PlannedBuffer } from "./memory-plan.js";

@@ -1,9 +1,9 @@
 /** Everything the emitter decided about a network, as one printable value. */
-import { chooseTile, type Tile, type Variant } from "../kernels/tiles.js";
+import { channelBlocks, planRows, type TileRows, type Variant } from "../kernels/tiles.js";
 import { convGeometry } from "./conv-geometry.js";
 import { hasBorder, type LaidOut } from "./layout.js";
 import { movedBytes, type MovedBytes } from "./moved-bytes.js";
-import { isWinograd, winogradTile } from "./source-winograd.js";
+import { isWinograd, winogradTiles } from "./source-winograd.js";
 import { stepInputs, type Step } from "./steps.js";
 import type { WeightsPlan } from "./weights-plan.js";
 
@@ -20,7 +20,7 @@ export interface PlannedLayer {
   readonly shape: readonly number[];
   readonly macs: number;
   readonly bytes: MovedBytes;
-  /** pixels x channels of the register tile, where the kernel has one; F(4x4,3x3) before it: by Winograd's method. */
+  /** pixels x channels of the register tiles, where the kernel has one; F(4x4,3x3) before it: by Winograd's method. */
   readonly tiles?: Readonly<Record<Variant, string>>;
   /** Place in weights.bin. */
   readonly weights?: { readonly offset: number; readonly bytes: number };
@@ -33,20 +33,31 @@ export interface KernelPlan {
   readonly macs: number;
 }
 
-/** The register tile of a convolution step. */
-export function convTile(step: Extract<Step, { kind: "conv" }>, laid: LaidOut, variant: Variant): Tile {
-  return chooseTile(convShape(step, laid).cols, step.co / step.groups, variant);
-}
-
 export function convShape(step: Extract<Step, { kind: "conv" }>, laid: LaidOut) {
   const { layouts } = laid;
   const flat = step.residual === null || !hasBorder(layouts.get(step.residual)!);
   return convGeometry(step, layouts.get(step.x)!, layouts.get(step.y)!, flat);
 }
 
-/** Pixels of the depthwise tile: neighbours share loads at stride 1; at stride 2 their windows hardly overlap. */
-export function depthwisePixels(step: Extract<Step, { kind: "depthwise" }>): number {
-  return step.strides[1] === 1 ? 4 : 3;
+/**
+ * Passes over the pixels, each of which computes an equal share of the output channels: the groups of a convolution, or
+ * blocks of channels whose weights stay in the first cache while the pixels go by.
+ */
+export interface ConvParts {
+  readonly count: number;
+  /** Bytes in each pixel of x from one part's channels to the next one's. */
+  readonly inputBytes: number;
+}
+
+export function convParts(step: Extract<Step, { kind: "conv" }>, laid: LaidOut, variant: Variant): ConvParts {
+  if (step.groups > 1) return { count: step.groups, inputBytes: step.ci * 4 };
+  const { rows, cols, k } = convShape(step, laid);
+  return { count: rows * cols > 1 ? channelBlocks(cols, step.co, k, variant) : 1, inputBytes: 0 };
+}
+
+/** The register tiles of a row of a convolution's pixels. */
+export function convTiles(step: Extract<Step, { kind: "conv" }>, laid: LaidOut, variant: Variant): readonly TileRows[] {
+  return planRows(convShape(step, laid).cols, step.co / convParts(step, laid, variant).count, variant);
 }
 
 const FAMILY: Readonly<Record<Step["kind"], string>> = {
@@ -92,8 +103,8 @@ export function planKernels(laid: LaidOut, weights: WeightsPlan): KernelPlan {
 function tileNames(step: Extract<Step, { kind: "conv" }>, laid: LaidOut): Record<Variant, string> {
   const name = (variant: Variant): string => {
     const winograd = isWinograd(step, variant);
-    const { mr, nr } = winograd ? winogradTile(step, variant) : convTile(step, laid, variant);
-    return `${winograd ? "F(4x4,3x3) " : ""}${mr}x${nr}`;
+    const tiles = winograd ? winogradTiles(step, variant) : convTiles(step, laid, variant);
+    return `${winograd ? "F(4x4,3x3) " : ""}${tiles.map(({ rows, nr }) => `${rows}x${nr}`).join(" ")}`;
   };
   return { simd: name("simd"), relaxed: name("relaxed") };
 }

@@ -8,6 +8,7 @@
  */
 import { sameShape, sizeOf, type Shape } from "../model/types.js";
 import { callsOf } from "../kernels/calls/index.js";
+import { INPUT_TILE, TILE } from "../kernels/winograd.js";
 import {
   identityLoops,
   renameInputs,
@@ -16,6 +17,7 @@ import {
   stepScratch,
   type Lowered,
   type LoweredPort,
+  type ConvStep,
   type MoveStep,
   type Step,
 } from "./steps.js";
@@ -80,7 +82,7 @@ function layoutFor(shape: Shape, vector: boolean, border: TensorLayout["border"]
 function vectorTensors(step: Step): string[] {
   switch (step.kind) {
     case "conv":
-      return step.residual === null ? [step.y] : [step.y, step.residual];
+      return [step.y, ...(step.residual === null ? [] : [step.residual]), ...(step.winograd ? [step.x] : [])];
     case "depthwise":
     case "pool":
       return [step.x, step.y];
@@ -119,11 +121,19 @@ const sameShaped = (y: string, inputs: readonly string[], shapes: ReadonlyMap<st
 
 type Border = [number, number, number, number];
 
+/** Pads with which whole tiles cover the image: what lies outside must be zeros, since transforms mix all of a tile. */
+function tiledPads({ pads, winograd }: ConvStep, x: { h: number; w: number }): Border {
+  const after = (tiles: number, before: number, extent: number): number =>
+    TILE * tiles + INPUT_TILE - TILE - before - extent;
+  const { rows, columns } = winograd!.chunks;
+  return [pads[0], pads[1], after(rows, pads[0], x.h), after(columns, pads[1], x.w)];
+}
+
 /**
  * The border that the padded windows on each tensor need. A residual that is read for the last time gets the border of
  * the sum and the other way round, so that the sum can take its place: a third of ResNet-8's arena.
  */
-function borders(steps: readonly Step[]): Map<string, Border> {
+function borders(steps: readonly Step[], shapes: ReadonlyMap<string, Shape>): Map<string, Border> {
   const result = new Map<string, Border>();
   const lastReader = new Map<string, Step>();
   const grow = (tensor: string, by: readonly number[]): boolean => {
@@ -136,6 +146,7 @@ function borders(steps: readonly Step[]): Map<string, Border> {
   for (const step of steps) {
     for (const x of stepInputs(step)) lastReader.set(x, step);
     if (step.kind === "conv" || step.kind === "depthwise") grow(step.x, step.pads);
+    if (step.kind === "conv" && step.winograd) grow(step.x, tiledPads(step, imageOf(shapes.get(step.x)!)));
   }
   for (let grown = true; grown;) {
     grown = false;
@@ -151,7 +162,7 @@ function borders(steps: readonly Step[]): Map<string, Border> {
 export function layOut(lowered: Lowered): LaidOut {
   const { shapes } = lowered;
   const vector = vectorSet(lowered.steps, shapes);
-  const border = borders(lowered.steps);
+  const border = borders(lowered.steps, shapes);
   const layouts = new Map<string, TensorLayout>();
   const used = new Set<string>();
   for (const step of lowered.steps)

@@ -1,4 +1,7 @@
-/** Lifetimes of tensors to addresses. Weights first, then one arena; nothing is allocated at run time. */
+/**
+ * Lifetimes of tensors to addresses. Weights first, then what is made of them at load, then one arena; nothing is
+ * allocated at run time.
+ */
 import { callsOf } from "../kernels/calls/index.js";
 import { alignUp, planMemory, type BufferRequest } from "../kernels/memory.js";
 import { hasBorder, ownerOf, tensorBytes, type LaidOut, type TensorLayout } from "./layout.js";
@@ -28,6 +31,9 @@ export interface MemoryPlan {
   readonly scratchOffset: number;
   readonly weightsOffset: number;
   readonly weightsBytes: number;
+  /** Weights that the module computes from those of the file when it is loaded. */
+  readonly transformedOffset: number;
+  readonly transformedBytes: number;
   readonly arenaOffset: number;
   readonly arenaBytes: number;
   readonly totalBytes: number;
@@ -122,7 +128,7 @@ class Lifetimes {
   }
 }
 
-export function planTensors(laid: LaidOut, weightsBytes: number): MemoryPlan {
+export function planTensors(laid: LaidOut, weightsBytes: number, transformedBytes = 0): MemoryPlan {
   const lifetimes = new Lifetimes(laid);
   const shared = new Set<number>();
   laid.steps.forEach((step, i) => {
@@ -144,7 +150,8 @@ export function planTensors(laid: LaidOut, weightsBytes: number): MemoryPlan {
   const placed = planMemory(requests);
 
   const weightsOffset = alignUp(RESERVED + SCRATCH, 64);
-  const arenaOffset = alignUp(weightsOffset + weightsBytes, 64);
+  const transformedOffset = alignUp(weightsOffset + weightsBytes, 64);
+  const arenaOffset = transformedOffset + alignUp(transformedBytes, 64);
   const addresses = new Map<string, number>();
   for (const buffer of placed.buffers) {
     for (const t of tensorsOf.get(buffer.name)!) addresses.set(t, arenaOffset + buffer.offset);
@@ -178,6 +185,8 @@ export function planTensors(laid: LaidOut, weightsBytes: number): MemoryPlan {
     scratchOffset: RESERVED,
     weightsOffset,
     weightsBytes,
+    transformedOffset,
+    transformedBytes,
     arenaOffset,
     arenaBytes: placed.bytes,
     totalBytes,

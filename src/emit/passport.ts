@@ -3,7 +3,10 @@ import { createHash } from "node:crypto";
 import type { Variant } from "../kernels/tiles.js";
 import { getOp } from "../model/ops/index.js";
 import { sizeOf, type Dtype, type Graph, type Shape } from "../model/types.js";
+import { winogradRoundings } from "../kernels/winograd.js";
 import type { EmissionPlan } from "./source.js";
+import { isWinograd } from "./source-winograd.js";
+import type { WinogradMode } from "./winograd.js";
 import type { LoweredPort } from "./steps.js";
 import type { KernelPlan } from "./kernel-plan.js";
 import type { PlannedBuffer } from "./memory-plan.js";
@@ -12,6 +15,11 @@ import type { PlannedBuffer } from "./memory-plan.js";
  * First-order forward bound: every output is a sum over paths of products, and no path meets more than `roundings`
  * roundings, so |emitted - exact| <= roundings * 2^-24 * S. S is the same output of the network made of absolute values
  * (inputs, weights, biases); activations have slope at most 1.
+ *
+ * A layer by Winograd's method mixes the pixels of a tile, so that its error follows the largest of them
+ * (src/kernels/winograd.ts): its roundings count as often as they may be amplified, and where there is such a layer S is
+ * the largest output of the network of absolute values whose inputs all are as large as the largest. This is about the
+ * largest values of images, which are those of whole windows: at an edge, padding takes taps from S and not from the error.
  */
 export interface ErrorBound {
   readonly roundings: number;
@@ -19,6 +27,8 @@ export interface ErrorBound {
   /** Null where there is none: integers and comparisons jump, however small an error is. */
   readonly bound: number | null;
   readonly relativeTo: string;
+  /** True where S is of inputs that all are as large as the largest. */
+  readonly largestInputs?: boolean;
   /** max |emitted - host| / max |host|, measured by the build; null when nobody measured. */
   readonly maxError: number | null;
 }
@@ -47,9 +57,13 @@ export interface Passport {
   readonly memory: {
     readonly pages: number;
     readonly weightsOffset: number;
+    /** Weights that the module makes of the file's when it is loaded; absent where it makes none. */
+    readonly transformedBytes?: number;
     readonly arenaOffset: number;
     readonly arenaBytes: number;
   };
+  /** Winograd's method for 3x3 convolutions: what was wanted, and how many layers take it. */
+  readonly winograd: { readonly mode: WinogradMode; readonly layers: number };
   readonly ledger: unknown;
   readonly error: ErrorBound;
   readonly selfTest: SelfTest;
@@ -80,14 +94,17 @@ export function graphHash(graph: Graph): string {
   return hash.digest("hex");
 }
 
-/** The most roundings on any path from an input to an output. */
-export function roundingsOf(graph: Graph): number {
+/**
+ * The most roundings on any path from an input to an output.
+ * @param others roundings of nodes that are computed in another way than their operator says
+ */
+export function roundingsOf(graph: Graph, others: ReadonlyMap<string, number> = new Map()): number {
   const count = new Map<string, number>();
   for (const node of graph.nodes) {
     const types = node.inputs.map((name) => graph.tensors.get(name)!.type);
     const own = getOp(node.op).tolerance(types, node.attrs);
     const before = Math.max(0, ...node.inputs.map((name) => count.get(name) ?? 0));
-    const after = before + (own.kind === "exact" ? 0 : own.count);
+    const after = before + (others.get(node.name) ?? (own.kind === "exact" ? 0 : own.count));
     for (const name of node.outputs) count.set(name, after);
   }
   return Math.max(0, ...graph.outputs.map((p) => count.get(p.tensor) ?? 0));
@@ -111,6 +128,7 @@ export interface PassportFacts {
   readonly prepared: Graph;
   readonly plan: EmissionPlan;
   readonly variants: readonly Variant[];
+  readonly winograd: WinogradMode;
   readonly source: Readonly<Record<string, unknown>> | null;
   readonly profile: Readonly<Record<string, unknown>> | null;
   readonly ledger: unknown;
@@ -118,9 +136,21 @@ export interface PassportFacts {
   readonly selfTest: SelfTest;
 }
 
+/** Roundings of the nodes that some build computes by Winograd's method. */
+function winogradNodes({ plan, variants }: PassportFacts): Map<string, number> {
+  return new Map(
+    plan.laid.steps.flatMap((step) =>
+      step.kind === "conv" && variants.some((v) => isWinograd(step, v))
+        ? [[step.name, winogradRoundings(step.ci)] as const]
+        : [],
+    ),
+  );
+}
+
 export function makePassport(f: PassportFacts): Passport {
   const { memory, kernels, weights, laid } = f.plan;
-  const roundings = roundingsOf(f.prepared);
+  const winograd = winogradNodes(f);
+  const roundings = roundingsOf(f.prepared, winograd);
   return {
     idap: 1,
     name: f.name,
@@ -136,15 +166,21 @@ export function makePassport(f: PassportFacts): Passport {
     memory: {
       pages: memory.pages,
       weightsOffset: memory.weightsOffset,
+      ...(memory.transformedBytes > 0 && { transformedBytes: memory.transformedBytes }),
       arenaOffset: memory.arenaOffset,
       arenaBytes: memory.arenaBytes,
     },
+    winograd: { mode: f.winograd, layers: winograd.size },
     ledger: f.ledger,
     error: {
       roundings,
       unit: 2 ** -24,
       bound: isContinuous(f.prepared) ? roundings * 2 ** -24 : null,
-      relativeTo: "the output of the same network with inputs, weights and biases replaced by their absolute values",
+      relativeTo:
+        winograd.size > 0
+          ? "the largest output of the same network with weights and biases replaced by their absolute values, and every input by the largest absolute value in it"
+          : "the output of the same network with inputs, weights and biases replaced by their absolute values",
+      ...(winograd.size > 0 && { largestInputs: true }),
       maxError: f.maxError,
     },
     selfTest: f.selfTest,

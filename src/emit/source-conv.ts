@@ -1,9 +1,9 @@
 /** AssemblyScript of convolutions and depthwise convolutions: loops over pixels and panels around constant tiles. */
-import { depthwiseTile } from "../kernels/depthwise-source.js";
+import { depthwiseBlock, depthwiseShape, depthwiseTile } from "../kernels/depthwise-source.js";
 import { constantTile } from "../kernels/tile-source.js";
-import { panelWidths, rowTiles, type Variant } from "../kernels/tiles.js";
+import { panelWidths, rowTiles, type TileRows, type Variant } from "../kernels/tiles.js";
 import { panelsBytes } from "../kernels/weights.js";
-import { convShape, convTile, depthwisePixels } from "./kernel-plan.js";
+import { convParts, convShape, convTiles } from "./kernel-plan.js";
 import { hasBorder, imageBytes, interiorBytes, rowBytes, type LaidOut } from "./layout.js";
 import { Lines, type TileLibrary } from "./source-tiles.js";
 import { ACTIVATION_CODE, type ConvStep, type DepthwiseStep } from "./steps.js";
@@ -14,21 +14,63 @@ export interface Place {
   readonly tiles: TileLibrary;
   /** Address of a tensor's first real pixel. */
   at(tensor: string): number;
+  /** Address of the vectors between the passes of a transform (Winograd). */
+  readonly passes: number;
 }
 
 const step = (name: string, bytes: number): string => (bytes === 0 ? "" : `${name} += ${bytes};`);
+
+export interface PixelTiles {
+  /** What covers the row of pixels. */
+  readonly rows: readonly TileRows[];
+  /** Output channels. */
+  readonly n: number;
+  readonly xCol: number;
+  readonly yCol: number;
+  readonly rCol: number | null;
+  readonly panel: number;
+  /** Address of the weights after `skip` bytes. */
+  weights(skip: number): string;
+  /** Name of the tile of this many pixels and channels. */
+  tile(rows: number, width: number): string;
+}
+
+/** All channels of a row of pixels by tiles; `p`, `q` and `s` are the tile's x, y and residual, and move along. */
+export function pixelTiles(out: Lines, g: PixelTiles): void {
+  const { panel, rCol, tile } = g;
+  const r = rCol !== null;
+  for (const { rows, count, nr } of g.rows) {
+    const widths = panelWidths(g.n, nr);
+    const full = widths.filter((w) => w === nr).length;
+    const tail = widths.length > full ? widths.at(-1) : 0;
+    out.repeat(count, "j", () => {
+      if (full > 1) {
+        out.block(
+          `for (let v: usize = ${g.weights(0)}, c: usize = 0; c < ${full * nr * 4}; v += ${(panel * nr) / 4}, c += ${nr * 4})`,
+          () => out.add(`${tile(rows, nr)}(p, v, q + c${r ? ", s + c" : ""});`),
+        );
+      } else if (full === 1) {
+        out.add(`${tile(rows, nr)}(p, ${g.weights(0)}, q${r ? ", s" : ""});`);
+      }
+      if (tail > 0) {
+        const skip = full * nr * 4;
+        const at = (name: string): string => (skip === 0 ? name : `${name} + ${skip}`);
+        const w = g.weights((full * panel * nr) / 4);
+        out.add(`${tile(rows, tail)}(p, ${w}, ${at("q")}${r ? `, ${at("s")}` : ""});`);
+      }
+      out.add(`p += ${rows * g.xCol}; q += ${rows * g.yCol};${r ? ` s += ${rows * rCol};` : ""}`);
+    });
+  }
+}
 
 export function convBody(s: ConvStep, weights: number, place: Place): string {
   const { laid, tiles, variant } = place;
   const y = laid.layouts.get(s.y)!;
   const r = s.residual === null ? null : laid.layouts.get(s.residual)!;
   const g = convShape(s, laid);
-  const n = s.co / s.groups;
-  const { mr, nr } = convTile(s, laid, variant);
+  const parts = convParts(s, laid, variant);
+  const n = s.co / parts.count;
   const panel = panelsBytes(4, g.k);
-  const widths = panelWidths(n, nr);
-  const full = widths.filter((w) => w === nr).length;
-  const tail = widths.length > full ? widths.at(-1) : 0;
   const geometry = {
     xCol: g.xCol,
     yCol: y.cs * 4,
@@ -52,30 +94,19 @@ export function convBody(s: ConvStep, weights: number, place: Place): string {
     `let a: usize = ${place.at(s.x) + g.xStart}, y: usize = ${place.at(s.y)}` +
       `${r ? `, r: usize = ${place.at(s.residual!)}` : ""};`,
   );
-  if (s.groups > 1) out.add(`let w: usize = ${weights};`);
-  const w0 = s.groups > 1 ? "w" : String(weights);
+  if (parts.count > 1) out.add(`let w: usize = ${weights};`);
 
-  // Inside a row of pixels, `p`, `q` and `s` are the tile's x, y and residual.
   const pixels = (): void => {
-    for (const [rows, count] of rowTiles(g.cols, mr)) {
-      out.repeat(count, "j", () => {
-        if (full > 1) {
-          out.block(
-            `for (let v: usize = ${w0}, c: usize = 0; c < ${full * nr * 4}; v += ${(panel * nr) / 4}, c += ${nr * 4})`,
-            () => out.add(`${tile(rows, nr)}(p, v, q + c${r ? ", s + c" : ""});`),
-          );
-        } else if (full === 1) {
-          out.add(`${tile(rows, nr)}(p, ${w0}, q${r ? ", s" : ""});`);
-        }
-        if (tail > 0) {
-          const skip = full * nr * 4;
-          const at = (name: string): string => (skip === 0 ? name : `${name} + ${skip}`);
-          const w = s.groups > 1 ? `w + ${(full * panel * nr) / 4}` : String(weights + (full * panel * nr) / 4);
-          out.add(`${tile(rows, tail)}(p, ${w}, ${at("q")}${r ? `, ${at("s")}` : ""});`);
-        }
-        out.add(`p += ${rows * g.xCol}; q += ${rows * y.cs * 4};${r ? ` s += ${rows * r.cs * 4};` : ""}`);
-      });
-    }
+    pixelTiles(out, {
+      rows: convTiles(s, laid, variant),
+      n,
+      xCol: g.xCol,
+      yCol: y.cs * 4,
+      rCol: r ? r.cs * 4 : null,
+      panel,
+      weights: (skip) => (parts.count === 1 ? String(weights + skip) : skip === 0 ? "w" : `w + ${skip}`),
+      tile,
+    });
   };
   const image = (): void => {
     out.repeat(g.rows, "i", () => {
@@ -86,23 +117,26 @@ export function convBody(s: ConvStep, weights: number, place: Place): string {
       if (g.rows > 1) out.add(moved(g.xRow, rowBytes(y), r ? rowBytes(r) : 0));
     });
   };
-  const grouped = (): void => {
-    if (s.groups === 1) return image();
+  const inParts = (): void => {
+    if (parts.count === 1) return image();
     out.add(`const ${operands.map((o) => `${o}0 = ${o}`).join(", ")};`);
-    out.repeat(s.groups, "g", () => {
+    out.repeat(parts.count, "g", () => {
       image();
-      const next = (g_: string): string =>
-        `a = a0 + ${g_} * ${s.ci * 4}; y = y0 + ${g_} * ${n * 4};${r ? ` r = r0 + ${g_} * ${n * 4};` : ""}`;
-      out.add(next("<usize>(g + 1)"), `w += ${panelsBytes(n, g.k)};`);
+      const next = (o: string, bytes: number): string =>
+        `${o} = ${o}0${bytes > 0 ? ` + <usize>(g + 1) * ${bytes}` : ""};`;
+      out.add(
+        next("a", parts.inputBytes),
+        `${next("y", n * 4)}${r ? ` ${next("r", n * 4)}` : ""} w += ${panelsBytes(n, g.k)};`,
+      );
     });
     out.add(operands.map((o) => `${o} = ${o}0;`).join(" "), `w = ${weights};`);
   };
   if (g.images === 1) {
-    grouped();
+    inParts();
   } else {
     out.repeat(g.images, "image", () => {
       out.add(`const ${operands.map((o) => `${o}Image = ${o}`).join(", ")};`);
-      grouped();
+      inParts();
       out.add(`a = aImage + ${g.xImage}; y = yImage + ${imageBytes(y)};${r ? ` r = rImage + ${imageBytes(r)};` : ""}`);
     });
   }
@@ -110,7 +144,7 @@ export function convBody(s: ConvStep, weights: number, place: Place): string {
 }
 
 export function depthwiseBody(s: DepthwiseStep, weights: number, place: Place): string {
-  const { laid, tiles } = place;
+  const { laid, tiles, variant } = place;
   const x = laid.layouts.get(s.x)!,
     y = laid.layouts.get(s.y)!;
   const [kh, kw] = s.kernel;
@@ -119,27 +153,40 @@ export function depthwiseBody(s: DepthwiseStep, weights: number, place: Place): 
     channels: y.cs * 4,
     xCol: s.strides[1] * pixel,
     yCol: y.cs * 4,
+    xRow: s.strides[0] * rowBytes(x),
+    yRow: rowBytes(y),
     kh,
     kw,
     kyStep: s.dilations[0] * rowBytes(x),
     kxStep: s.dilations[1] * pixel,
     act: ACTIVATION_CODE[s.act],
   };
+  const shape = depthwiseShape(s.kernel, s.strides, variant);
+  /** Strict products need their weights in registers already; see the tile's measurements. */
+  const tile = (rows: number, pixels: number): string =>
+    shape.rows === 1
+      ? tiles.add(`depthwise${pixels}`, (n) => depthwiseTile(n, pixels, geometry))
+      : tiles.add(`depthwise${rows}x${pixels}`, (n) => depthwiseBlock(n, rows, pixels, variant === "simd", geometry));
   const out = new Lines();
   const start = place.at(s.x) - s.pads[0] * rowBytes(x) - s.pads[1] * pixel;
   out.add(`let a: usize = ${start}, y: usize = ${place.at(s.y)};`);
   const image = (): void => {
-    out.repeat(y.h, "i", () => {
-      out.block("", () => {
-        out.add("let p = a, q = y;");
-        for (const [pixels, count] of rowTiles(y.w, depthwisePixels(s))) {
-          const name = tiles.add(`depthwise${pixels}`, (n) => depthwiseTile(n, pixels, geometry));
-          out.repeat(count, "j", () => {
-            out.add(`${name}(p, ${weights}, q);`, `p += ${pixels * geometry.xCol}; q += ${pixels * geometry.yCol};`);
-          });
+    const heights = rowTiles(y.h, shape.rows);
+    heights.forEach(([rows, times], k) => {
+      out.repeat(times, "i", () => {
+        out.block("", () => {
+          out.add("let p = a, q = y;");
+          for (const [pixels, count] of rowTiles(y.w, shape.pixels)) {
+            const name = tile(rows, pixels);
+            out.repeat(count, "j", () => {
+              out.add(`${name}(p, ${weights}, q);`, `p += ${pixels * geometry.xCol}; q += ${pixels * geometry.yCol};`);
+            });
+          }
+        });
+        if (times > 1 || k < heights.length - 1) {
+          out.add(`a += ${rows * geometry.xRow}; y += ${rows * geometry.yRow};`);
         }
       });
-      if (y.h > 1) out.add(`a += ${s.strides[0] * rowBytes(x)}; y += ${rowBytes(y)};`);
     });
   };
   if (y.n === 1) {

@@ -1,6 +1,7 @@
 /** The AssemblyScript module of one variant: tiles, one function per layer, and the exported interface. */
 import type { Variant } from "../kernels/tiles.js";
 import { interiorAddress, convBody, depthwiseBody, type Place } from "./source-conv.js";
+import { isWinograd, setupCalls, winogradBody } from "./source-winograd.js";
 import { clearBody, plainBody } from "./source-plain.js";
 import { TileLibrary } from "./source-tiles.js";
 import { sizeOf } from "../model/types.js";
@@ -54,6 +55,7 @@ export function moduleSource(plan: EmissionPlan, variant: Variant): string {
     variant,
     tiles,
     at: (tensor) => interiorAddress(laid, tensor, memory.addresses.get(tensor)!),
+    passes: memory.transformedOffset,
   };
 
   const layers: string[] = [];
@@ -68,7 +70,9 @@ export function moduleSource(plan: EmissionPlan, variant: Variant): string {
         clearBody(what, laid.layouts.get(tensor)!, memory.addresses.get(tensor)!, call),
       ),
       step.kind === "conv"
-        ? convBody(step, weights!, place)
+        ? isWinograd(step, variant)
+          ? winogradBody(step, weights!, memory.transformedOffset + plan.weights.transformed.get(i)!.offset, place)
+          : convBody(step, weights!, place)
         : step.kind === "depthwise"
           ? depthwiseBody(step, weights!, place)
           : plainBody(step, weights, place, call),
@@ -80,12 +84,17 @@ export function moduleSource(plan: EmissionPlan, variant: Variant): string {
     );
   });
 
+  const setup = setupCalls(laid, plan.weights, memory, variant);
+  if (setup.length > 0)
+    for (const name of ["winograd_constants", "winograd_weights", "winograd_self_test"]) call("winograd", name);
   const tileText = tiles.text;
   for (const name of ["madd", "relu4", "relu6of4"]) if (tileText.includes(`${name}(`)) call("simd", name);
   const importText = [...imports]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([file, names]) => `import { ${[...names].sort().join(", ")} } from "./kernels/${file}";`);
   const end = memory.arenaOffset + memory.arenaBytes;
+  const { transformedOffset, transformedBytes } = memory;
+  const made = transformedBytes > 0 ? `${transformedOffset} transformed weights (${transformedBytes} bytes), ` : "";
 
   return `/**
  * ${comment(laid.name)}, variant ${variant}: ${kernels.layers.length} layers, ${kernels.macs} multiply-accumulates.
@@ -93,7 +102,7 @@ export function moduleSource(plan: EmissionPlan, variant: Variant): string {
  *
  * Compile: asc model.${variant}.ts -o model.${variant}.wasm ${compileOptions(variant, memory.pages).join(" ")}
  *
- * Memory: ${memory.weightsOffset} weights (${memory.weightsBytes} bytes), ${memory.arenaOffset} tensors (${memory.arenaBytes} bytes), ${end} end.
+ * Memory: ${memory.weightsOffset} weights (${memory.weightsBytes} bytes), ${made}${memory.arenaOffset} tensors (${memory.arenaBytes} bytes), ${end} end.
  * Tensors are [height, width, channels] with channels padded to a multiple of 4 where vector code meets them.
  */
 ${importText.join("\n")}
@@ -103,15 +112,7 @@ export function weights_ptr(): usize { return ${memory.weightsOffset}; }
 export function weights_bytes(): usize { return ${memory.weightsBytes}; }
 ${ports("input", laid.inputs, memory)}
 ${ports("output", laid.outputs, memory)}
-/** Call once after the weights are in place. */
-export function setup(): void { reset(); }
-
-/** Forgets everything but the weights. */
-export function reset(): void { memory.fill(${memory.arenaOffset}, 0, ${memory.arenaBytes}); }
-
-/** 1 if the engine computes every kind of instruction used here correctly. */
-export function selftest(): i32 { return self_test(${memory.scratchOffset}); }
-
+${setup.length === 0 ? plainSetup(memory) : setupText(setup, memory)}
 /** Inputs to outputs. Inputs may be overwritten; outputs stay until the next run. */
 export function run(): void {
 ${layers.map((_, i) => `  ${LAYER_PREFIX}${i}();`).join("\n")}
@@ -119,6 +120,40 @@ ${layers.map((_, i) => `  ${LAYER_PREFIX}${i}();`).join("\n")}
 
 ${layers.join("\n")}
 ${tileText}`;
+}
+
+function plainSetup({ arenaOffset, arenaBytes, scratchOffset }: MemoryPlan): string {
+  return `/** Call once after the weights are in place. */
+export function setup(): void { reset(); }
+
+/** Forgets everything but the weights. */
+export function reset(): void { memory.fill(${arenaOffset}, 0, ${arenaBytes}); }
+
+/** 1 if the engine computes every kind of instruction used here correctly. */
+export function selftest(): i32 { return self_test(${scratchOffset}); }
+`;
+}
+
+/** A self-test before `setup` fails, so that nobody who loads a module can forget to have its weights transformed. */
+function setupText(calls: readonly string[], { arenaOffset, arenaBytes, scratchOffset }: MemoryPlan): string {
+  return `/** Whether the layers' weights have been made of those of the file. */
+let ready = false;
+
+/** Call once after the weights are in place: transforms 3x3 weights for Winograd's method. */
+export function setup(): void {
+${calls.map((c) => `  ${comment(c)}`).join("\n")}
+  ready = true;
+  reset();
+}
+
+/** Forgets everything but the weights. */
+export function reset(): void { memory.fill(${arenaOffset}, 0, ${arenaBytes}); }
+
+/** 1 if the engine computes every kind of instruction used here correctly, and \`setup\` was called. */
+export function selftest(): i32 {
+  return ready && self_test(${scratchOffset}) && winograd_self_test(${scratchOffset}) ? 1 : 0;
+}
+`;
 }
 
 /** Names from a model file, safe inside a comment. */

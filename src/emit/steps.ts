@@ -2,6 +2,8 @@
  * What the device executes, before sizes become addresses: a list of steps over named tensors.
  * `lower` makes it from a graph; `layout` adds the moves that different memory layouts need.
  */
+import type { Variant } from "../kernels/tiles.js";
+import type { WinogradChunks } from "../kernels/winograd.js";
 import type { Attrs, Dtype, Shape, TensorData } from "../model/types.js";
 
 export type Activation = "none" | "relu" | "relu6";
@@ -20,8 +22,19 @@ interface StepBase {
   readonly macs: number;
 }
 
+/** How a convolution is computed by Winograd's method. */
+export interface WinogradUse {
+  /** Builds that do. */
+  readonly variants: readonly Variant[];
+  readonly chunks: WinogradChunks;
+  /** Transformed inputs and, behind them, the products. */
+  readonly scratch: string;
+}
+
 export interface ConvStep extends StepBase {
   readonly kind: "conv";
+  /** Absent: by sums over the window in every build. */
+  readonly winograd?: WinogradUse;
   readonly x: string;
   /** Added before the activation; same shape as y. */
   readonly residual: string | null;
@@ -175,6 +188,7 @@ export function stepOutputs(step: Step): string[] {
 
 /** Tensors that hold what only the step itself reads. */
 export function stepScratch(step: Step): readonly string[] {
+  if (step.kind === "conv") return step.winograd ? [step.winograd.scratch] : [];
   return step.kind === "kernel" ? step.scratch : [];
 }
 

@@ -1,12 +1,16 @@
 /** The weights file: every constant of the steps in the layout of its kernel, equal chunks stored once. */
 import { createHash } from "node:crypto";
+import { alignUp } from "../kernels/memory.js";
 import { packPanels, packVector, segmentRows } from "../kernels/weights.js";
+import { transformedBytes } from "../kernels/winograd.js";
+import { SCRATCH_BYTES } from "../kernels/winograd-source.js";
 import { packWords } from "../model/words.js";
 import { convGeometry } from "./conv-geometry.js";
 import { stepConstants } from "./kernel-step.js";
 import type { TensorLayout } from "./layout.js";
 import { binaryForm } from "./regions.js";
 import type { BinaryStep, ConvStep, Step } from "./steps.js";
+import { storedChannels } from "./winograd.js";
 
 export interface WeightsChunk {
   /** Bytes from the start of the file. */
@@ -18,13 +22,19 @@ export interface WeightsPlan {
   readonly file: Uint8Array;
   /** Chunk of each step that has one, by index. */
   readonly chunks: ReadonlyMap<number, WeightsChunk>;
+  /**
+   * Weights that the module makes of the file's when it is loaded: place in their own part of memory, by step. The first
+   * bytes of that part are the scratch of the transforms.
+   */
+  readonly transformed: ReadonlyMap<number, WeightsChunk>;
+  readonly transformedBytes: number;
 }
 
 function convWeights(step: ConvStep, x: TensorLayout, y: TensorLayout): Float32Array {
   const g = convGeometry(step, x, y);
   const taps = step.kernel[0] * step.kernel[1];
   const perGroup = step.co / step.groups;
-  const rows = segmentRows(taps, step.ci, g.segmentChannels);
+  const rows = segmentRows(taps, step.ci, step.winograd ? storedChannels(step, x) : g.segmentChannels);
   const parts: Float32Array[] = [];
   for (let group = 0; group < step.groups; group++) {
     let { weights, bias } = step;
@@ -108,5 +118,26 @@ export function planWeights(steps: readonly Step[], layouts: ReadonlyMap<string,
     file.set(part, at);
     at += part.length;
   }
-  return { file, chunks };
+  return { file, chunks, ...planTransformed(steps, layouts, chunks) };
+}
+
+/** Equal chunks of the file are transformed once. */
+function planTransformed(
+  steps: readonly Step[],
+  layouts: ReadonlyMap<string, TensorLayout>,
+  chunks: ReadonlyMap<number, WeightsChunk>,
+): Pick<WeightsPlan, "transformed" | "transformedBytes"> {
+  const transformed = new Map<number, WeightsChunk>();
+  const known = new Map<string, WeightsChunk>();
+  let end = alignUp(SCRATCH_BYTES, 64);
+  steps.forEach((step, i) => {
+    if (step.kind !== "conv" || !step.winograd) return;
+    const bytes = transformedBytes(layouts.get(step.x)!.cs, step.co);
+    const key = `${chunks.get(i)!.offset} ${bytes}`;
+    const place = known.get(key) ?? { offset: end, bytes };
+    if (!known.has(key)) end = alignUp(end + bytes, 64);
+    known.set(key, place);
+    transformed.set(i, place);
+  });
+  return { transformed, transformedBytes: transformed.size > 0 ? end : 0 };
 }

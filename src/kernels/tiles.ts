@@ -1,36 +1,43 @@
 /**
  * Choice of register tiles for a matrix product of m pixels, n channels.
  *
- * Candidates keep accumulators and the loads of one step within the 16 vector registers of x64. Strict SIMD multiplies
- * and adds in two instructions and needs a register for the product: 3 x 12 then spills on V8 11 (35 -> 18 GFLOP/s).
+ * Candidates keep accumulators and the loads of one step within the 16 vector registers of x64; strict SIMD multiplies and
+ * adds in two instructions and needs a register more. Cycles of one step of the sums, K = 160, Zen 4 (the multipliers alone
+ * would need pixels * channels / 8), each measured interleaved with the others:
+ *
+ *                     1x24  2x12  2x16  3x8   3x12  4x8   5x8   6x8
+ *   relaxed, V8 13.6   4.1   4.0   4.4   4.0   4.9   4.3   5.3   6.2
+ *   relaxed, V8 11.3   4.1   4.0   4.3   4.0   4.8   4.3  12.8  14.0
+ *   strict,  V8 13.6   4.3   3.7   4.7   4.0   5.4   4.8   5.8  12.3
+ *   strict,  V8 11.3   4.7   3.9   4.8   3.9  11.8   4.8  13.2  13.3
+ *
+ * Figures of 9 and more are spills: 5x8 and 6x8 would gain 2 and 5 % on the newest V8 and lose a factor of 2 to 3 on
+ * others, which the glue cannot tell apart, so they are left out; so is 1x32 (4.9, but 13.6 on V8 11.3).
  */
-export interface Tile {
-  /** Pixels. */
-  readonly mr: number;
-  /** Channels, a multiple of 4. */
+export type Variant = "simd" | "relaxed";
+
+/** Tiles of one height: `count` times `rows` pixels, `nr` channels (a multiple of 4) at a time. */
+export interface TileRows {
+  readonly rows: number;
+  readonly count: number;
   readonly nr: number;
 }
 
-export type Variant = "simd" | "relaxed";
-
-const TILES: Readonly<Record<Variant, readonly Tile[]>> = {
+/** Widths of tiles by their height, in pixels. */
+const WIDTHS: Readonly<Record<Variant, readonly (readonly [rows: number, widths: readonly number[]])[]>> = {
   simd: [
-    { mr: 4, nr: 8 },
-    { mr: 3, nr: 8 },
-    { mr: 2, nr: 12 },
+    [4, [8]],
+    [3, [8]],
+    [2, [16, 12]],
+    [1, [24, 16]],
   ],
   relaxed: [
-    { mr: 4, nr: 8 },
-    { mr: 2, nr: 16 },
-    { mr: 3, nr: 12 },
+    [4, [8]],
+    [3, [12, 8]],
+    [2, [16, 12]],
+    [1, [24, 16]],
   ],
 };
-/** One pixel (dense layers, GEMV): as many sums as fit, since each waits for its own last addition. */
-const ROW_TILES: readonly Tile[] = [
-  { mr: 1, nr: 24 },
-  { mr: 1, nr: 16 },
-  { mr: 1, nr: 32 },
-];
 
 /** Widths of the panels groups that cover n channels. */
 export function panelWidths(n: number, nr: number): number[] {
@@ -50,29 +57,84 @@ export function rowTiles(m: number, mr: number): [number, number][] {
   return tiles;
 }
 
-/**
- * Cycles of one step of an mr x 4v tile on a core that issues 5.2 instructions and two vector operations a cycle
- * (fitted to Zen 3): multiply-adds, v weight loads, mr splat loads, 6 for the loop.
- */
+/** Cycles of one step of an mr x 4v tile, fitted to the table above: multiply-adds, loads, 6 instructions for the loop. */
 export function stepCycles(mr: number, v: number, variant: Variant): number {
   const work = mr * v * (variant === "relaxed" ? 1 : 2);
-  // Two pipes; a chain of dependent additions takes 4 cycles whatever the tile.
-  return Math.max((mr * v) / 2, (work + v + mr + 6) / 5.2, variant === "relaxed" ? 4 : 3);
+  // Two multipliers; a chain of dependent additions takes as long as an addition, whatever the tile.
+  return Math.max((mr * v) / 2 + 0.35, (work + v + mr + 6) / 5.85, variant === "relaxed" ? 4 : 3.3);
 }
 
-/** The candidate with the fewest predicted cycles; the first of equals. */
-export function chooseTile(m: number, n: number, variant: Variant): Tile {
-  let best: Tile | null = null;
+/** Cycles around the sums of a tile, for each step of the sums: bias, stores, the call, at the usual K. */
+const CALL = 0.1;
+/** Share of its cycles that each further height of tiles must be worth: it is code. */
+const HEIGHT = 0.004;
+
+function heightCycles(rows: number, n: number, nr: number, variant: Variant): number {
+  return panelWidths(n, nr).reduce((sum, width) => sum + stepCycles(rows, width / 4, variant) + CALL, 0);
+}
+
+/** Predicted cycles of one step of all sums of n channels. */
+export function rowsCycles(plan: readonly TileRows[], n: number, variant: Variant): number {
+  return plan.reduce((sum, { rows, count, nr }) => sum + count * heightCycles(rows, n, nr, variant), 0);
+}
+
+/**
+ * Tiles that cover m pixels and n channels in the fewest predicted cycles, the highest first: 7 pixels are 4x8 and 3x12.
+ * Every height has the width that suits it, since panels of 4 channels serve all widths.
+ */
+export function planRows(m: number, n: number, variant: Variant): readonly TileRows[] {
+  const heights = WIDTHS[variant].map(([rows, widths]) => {
+    const costs = widths.map((nr) => ({ rows, nr, cycles: heightCycles(rows, n, nr, variant) }));
+    return costs.reduce((best, c) => (c.cycles < best.cycles - 1e-9 ? c : best));
+  });
+  let best: readonly TileRows[] = [];
   let least = Infinity;
-  for (const tile of m === 1 ? ROW_TILES : TILES[variant]) {
-    let cycles = 0;
-    for (const [rows, count] of rowTiles(m, tile.mr)) {
-      for (const width of panelWidths(n, tile.nr)) cycles += count * (stepCycles(rows, width / 4, variant) + 0.1);
-    }
-    if (cycles < least - 1e-9) {
-      least = cycles;
-      best = tile;
+  // One height does nearly all; up to 3 of each other fill what is left.
+  for (const base of heights) {
+    const others = heights.filter((h) => h !== base);
+    for (let code = 0; code < 4 ** others.length; code++) {
+      const counts = others.map((_, i) => Math.floor(code / 4 ** i) % 4);
+      const left = m - others.reduce((sum, h, i) => sum + h.rows * counts[i]!, 0);
+      if (left < 0 || left % base.rows !== 0) continue;
+      const of = heights
+        .map((h) => ({ ...h, count: h === base ? left / base.rows : counts[others.indexOf(h)]! }))
+        .filter((h) => h.count > 0);
+      const cycles = of.reduce((sum, h) => sum + h.count * h.cycles, 0) * (1 + HEIGHT * of.length);
+      if (cycles < least - 1e-9) {
+        least = cycles;
+        best = of.map(({ rows, count, nr }) => ({ rows, count, nr }));
+      }
     }
   }
-  return best!;
+  return best;
+}
+
+/** Weights that stay in the second cache may be read again for every few pixels. */
+const UNBLOCKED_BYTES = 1 << 18;
+/** Weights of a block beyond that. */
+const BLOCK_BYTES = 1 << 15;
+/** Narrowest block: each one reads all pixels again, and stores so few channels of each. */
+const BLOCK_CHANNELS = 16;
+
+/**
+ * Into how many equal blocks n channels are cut, so that one block's weights stay in the first cache while all pixels go by;
+ * 1: pixels in the outer loop, each of which then reads all weights again. MobileNetV2 at 7 x 7 pixels, 320 to 1280
+ * channels: 1.43 ms without blocks, 1.07 in blocks of 16; 960 to 320: 0.86, 0.77, in blocks of 8 again 0.86; at 14 x 14
+ * pixels blocks gain 2 to 3 % (Node 24, relaxed, Zen 4).
+ * @param m pixels of a row @param k terms of a sum
+ */
+export function channelBlocks(m: number, n: number, k: number, variant: Variant): number {
+  if (4 * n * k <= UNBLOCKED_BYTES) return 1;
+  let best = 1;
+  let least = Infinity;
+  for (let width = BLOCK_CHANNELS; width <= n; width += 4) {
+    if (n % width !== 0 || (least < Infinity && 4 * width * k > BLOCK_BYTES)) continue;
+    const cycles = (n / width) * rowsCycles(planRows(m, width, variant), width, variant);
+    // Of equals the widest: it stores longer runs.
+    if (cycles <= least + 1e-9) {
+      least = cycles;
+      best = n / width;
+    }
+  }
+  return best;
 }

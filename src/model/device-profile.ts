@@ -33,6 +33,9 @@ export const deviceProfile = z.object({
   overheadUs: z.number().nonnegative(),
   /** Bytes per second of kernels that only move or combine values (reads and writes counted). */
   bytesPerSecond: z.number().positive(),
+  /** `off`: 3x3 convolutions are emitted without Winograd's method, so none is predicted to gain by it. */
+  winograd: z.literal("off").optional(),
+  /** Of convolutions: without Winograd's method, whose gain is a share of that (src/kernels/winograd-cost.ts). */
   families: z.object({
     conv: familyTable,
     pointwise: familyTable,

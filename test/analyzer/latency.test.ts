@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { predictLatency, throughput } from "../../src/analyzer/latency.js";
+import { winogradShare } from "../../src/kernels/winograd-cost.js";
 import { deviceProfile, target } from "../../src/model/device-profile.js";
 import { Random } from "../../src/model/random.js";
 import { Net } from "../support/networks.js";
@@ -30,10 +31,10 @@ test("throughput: grid points exactly, halfway on a logarithmic scale between th
 });
 
 describe("prediction", () => {
-  const chain = (width: number): ReturnType<typeof predictLatency> => {
+  const chain = (width: number, device = profile): ReturnType<typeof predictLatency> => {
     const net = new Net(new Random(1));
     const x = net.relu(net.conv(net.input([16, 16, 8]), width));
-    return predictLatency(net.build(net.dense(net.globalMean(x), 4)), profile);
+    return predictLatency(net.build(net.dense(net.globalMean(x), 4)), device);
   };
 
   test("activations and batch norms behind a layer are fused and free", () => {
@@ -49,9 +50,17 @@ describe("prediction", () => {
   });
 
   test("a layer is its MACs at the measured throughput plus one overhead", () => {
-    const { nodes } = chain(16);
+    const { nodes } = chain(16, { ...profile, winograd: "off" });
     const macs = 16 * 16 * 72 * 16;
     const expected = macs / throughput(profile.families.conv, 72, 16) / 1e6 + profile.overheadUs * 1e-3;
     expect(nodes[0]!.ms).toBeCloseTo(expected, 12);
+  });
+
+  test("Winograd's method leaves the share of that which the emitter expects of it", () => {
+    const overhead = profile.overheadUs * 1e-3;
+    const direct = chain(16, { ...profile, winograd: "off" }).nodes[0]!.ms - overhead;
+    const share = winogradShare({ height: 16, width: 16, ci: 8, co: 16 }, "simd");
+    expect(share).toBeLessThan(1);
+    expect(chain(16).nodes[0]!.ms).toBeCloseTo(direct * share + overhead, 12);
   });
 });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { planEmission } from "../../src/emit/index.js";
-import { stepInputs } from "../../src/emit/steps.js";
+import { stepInputs, stepScratch } from "../../src/emit/steps.js";
 import { tensorBytes } from "../../src/emit/layout.js";
 import { Random } from "../../src/model/random.js";
 import type { Graph } from "../../src/model/types.js";
@@ -71,13 +71,15 @@ test("random networks compute what the reference computes, in all variants, twic
 test("no two tensors that are alive at the same time share memory, but for those that share on purpose", () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 1e6 }), (seed) => {
-      const { laid, memory } = planEmission(randomGraph(seed));
+      const { laid, memory } = planEmission(randomGraph(seed), "always");
       // Lifetimes from the steps, not from the planner.
       const first = new Map<string, number>(laid.inputs.map((p) => [p.tensor, -1]));
       const last = new Map<string, number>();
       laid.steps.forEach((step, i) => {
-        if (!first.has(step.y)) first.set(step.y, i);
-        last.set(step.y, Math.max(last.get(step.y) ?? i, i));
+        for (const t of [step.y, ...stepScratch(step)]) {
+          if (!first.has(t)) first.set(t, i);
+          last.set(t, Math.max(last.get(t) ?? i, i));
+        }
         for (const x of stepInputs(step)) last.set(x, i);
       });
       for (const p of laid.outputs) last.set(p.tensor, Infinity);

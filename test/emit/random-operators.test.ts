@@ -123,7 +123,8 @@ async function expectOutputs(graph: Graph, inputs: TensorRecord, optimise: boole
   const executor = createExecutor("wasm", graph);
   const host = await executor.run(inputs);
   await executor.close();
-  const runners = await compileGraph(graph, ["simd", "relaxed"], optimise);
+  // By the operators' own sums; Winograd's method has other bounds (winograd.test.ts).
+  const runners = await compileGraph(graph, ["simd", "relaxed"], optimise, "off");
   expect(runners.length).toBe(2);
 
   const bySeed = new Map<string, Node[]>();

@@ -1,6 +1,12 @@
 /** Emission for tests: modules from graphs, compared with the reference executor. */
 import v8 from "node:v8";
-import { emitFiles, instantiateModule, planEmission, type ModuleRunner } from "../../src/emit/index.js";
+import {
+  emitFiles,
+  instantiateModule,
+  planEmission,
+  type ModuleRunner,
+  type WinogradMode,
+} from "../../src/emit/index.js";
 import { ReferenceExecutor } from "../../src/host/reference.js";
 import { Random } from "../../src/model/random.js";
 import { shapeAt, sizeOf, type Graph, type TensorRecord } from "../../src/model/types.js";
@@ -16,8 +22,9 @@ export async function compileGraph(
   graph: Graph,
   variants: readonly Variant[] = ["simd", "relaxed"],
   optimise = true,
+  winograd: WinogradMode = "auto",
 ): Promise<ModuleRunner[]> {
-  const plan = planEmission(graph);
+  const plan = planEmission(graph, winograd);
   const runners: ModuleRunner[] = [];
   for (const variant of variants) {
     const { pages } = plan.memory;

@@ -62,7 +62,7 @@ beforeAll(async () => {
 
 /** One layer computed by the generic kernel in the memory that the emitter planned; its output buffer. */
 function runGeneric(graph: Graph, inputs: Float32Array): Float32Array {
-  const { laid, memory, weights } = planEmission(graph);
+  const { laid, memory, weights } = planEmission(graph, "off");
   const i = laid.steps.findIndex((s) => s.kind === "conv" || s.kind === "depthwise");
   const step = laid.steps[i]!;
   if (step.kind !== "conv" && step.kind !== "depthwise") throw new Error("no layer to run");
@@ -155,7 +155,7 @@ describe("sizes as arguments (host) and as constants (device) give the same bits
         : net.op("conv2d", [x, net.weight([k, k, ci, co]), net.weight([co])], { ...window, groups: 1 });
       net.builder.output(net.op("relu6", [y]), "y");
       const graph = net.builder.build();
-      const [device] = await compileGraph(graph, ["simd"]);
+      const [device] = await compileGraph(graph, ["simd"], true, "off");
       const inputs = randomInputs(graph, 5);
       const emitted = device!.run(inputs)["y"]!.data as Float32Array;
       expect(runGeneric(graph, inputs["x"]!.data as Float32Array)).toEqual(emitted);

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { planMemory } from "../../src/kernels/memory.js";
-import { chooseTile, panelWidths, rowTiles } from "../../src/kernels/tiles.js";
+import { channelBlocks, panelWidths, planRows, rowTiles } from "../../src/kernels/tiles.js";
 import { packPanels, panelsBytes, segmentRows } from "../../src/kernels/weights.js";
 
 describe("tiles", () => {
@@ -47,13 +47,44 @@ describe("tiles", () => {
     expect(panelWidths(3, 8)).toEqual([4]);
   });
 
-  test("no strict tile holds more than 8 accumulators: more spill on V8 11", () => {
-    for (let m = 1; m < 40; m++) {
-      for (let n = 1; n < 80; n++) {
-        const { mr, nr } = chooseTile(m, n, "simd");
-        expect((mr * nr) / 4).toBeLessThanOrEqual(8);
+  test("planned rows cover every pixel once, with tiles whose registers suffice", () => {
+    for (const [variant, most] of [
+      ["simd", 8],
+      ["relaxed", 9],
+    ] as const) {
+      for (let m = 1; m < 60; m++) {
+        for (let n = 1; n < 80; n++) {
+          const plan = planRows(m, n, variant);
+          expect(plan.reduce((sum, { rows, count }) => sum + rows * count, 0)).toBe(m);
+          // More spill: strict ones from 9 on V8 11, which needs a register for the product, fused ones from 10.
+          for (const { rows, nr } of plan) expect((rows * nr) / 4).toBeLessThanOrEqual(most);
+        }
       }
     }
+  });
+
+  test.each([
+    ["relaxed", 7, 960, "4x8 3x12"],
+    ["simd", 14, 384, "4x8 4x8 4x8 2x16"],
+    ["relaxed", 196, 64, `${"4x8 ".repeat(49)}`.trim()],
+    ["simd", 1, 1000, "1x24"],
+  ] as const)("%s: %i pixels of %i channels", (variant, m, n, expected) => {
+    const plan = planRows(m, n, variant);
+    const tiles = plan.flatMap(({ rows, count, nr }) => new Array<string>(count).fill(`${rows}x${nr}`));
+    expect(tiles.join(" ")).toBe(expected);
+  });
+
+  test("blocks of channels are equal, whole panels, and fit the cache unless the narrowest does not", () => {
+    const widths = (
+      [
+        [49, 1280, 320],
+        [7, 960, 160],
+        [49, 160, 960],
+        [784, 32, 16],
+        [784, 53, 8000],
+      ] as const
+    ).map(([m, n, k]) => n / channelBlocks(m, n, k, "relaxed"));
+    expect(widths).toEqual([16, 48, 16, 32, 53]);
   });
 });
 

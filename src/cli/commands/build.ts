@@ -68,6 +68,15 @@ const OPTIONS = [
     summary: "Emit the model as it is",
   },
   {
+    name: "winograd",
+    kind: "string",
+    value: "when",
+    choices: ["auto", "off"],
+    default: "auto",
+    summary:
+      "Winograd's method for 3x3 convolutions: auto (where it pays and its error bound is small) or off (plain sums everywhere)",
+  },
+  {
     name: "executor",
     kind: "string",
     value: "name",
@@ -162,6 +171,7 @@ export function buildOptions(model: string, values: Values<typeof OPTIONS>): Bui
     ...(values.data !== undefined && { data: values.data }),
     load,
     seed,
+    winograd: values.winograd as "auto" | "off",
     prune: !values["no-prune"],
     pruning: {
       maxDrop: values["max-drop"],

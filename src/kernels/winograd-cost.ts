@@ -1,0 +1,68 @@
+/** When Winograd's method pays: predicted cycles of a 3x3 convolution at stride 1, both ways. */
+import { planRows, rowsCycles, rowTiles, type Variant } from "./tiles.js";
+import { chunksOf, PRODUCTS, transformedBytes, winogradRoundings } from "./winograd.js";
+
+/** Extent of the output, and channels. */
+export interface Conv3x3 {
+  readonly height: number;
+  readonly width: number;
+  readonly ci: number;
+  readonly co: number;
+}
+
+const ceil4 = (n: number): number => Math.ceil(n / 4) * 4;
+
+/** m pixels by n channels, sums of k terms. */
+function product(m: number, k: number, n: number, variant: Variant): number {
+  const plan = planRows(m, n, variant);
+  const calls = plan.reduce((sum, { count, nr }) => sum + count * Math.ceil(n / nr), 0);
+  return k * rowsCycles(plan, n, variant) + calls * CALL;
+}
+
+/** Cycles around the sums of a tile of registers: the bias, the stores, the call. */
+const CALL = 12;
+/** Cycles of the transforms of a tile, for each 4 channels. */
+const INPUT_CYCLES = 65;
+const OUTPUT_CYCLES = 55;
+/** Bytes of transformed weights that come from beyond the second cache in a cycle: all of them, for every chunk. */
+const STREAM = 12;
+
+export function directCycles({ height, width, ci, co }: Conv3x3, variant: Variant): number {
+  // Images of one to three channels are read as they are, what layers write is padded.
+  return height * product(width, 9 * (ci < 4 ? ci : ceil4(ci)), co, variant);
+}
+
+export function winogradCycles({ height, width, ci, co }: Conv3x3, variant: Variant): number {
+  const [c, n] = [ceil4(ci), ceil4(co)];
+  const { columns, rows, chunkRows } = chunksOf(height, width, c, n);
+  let cycles = rows * columns * ((c / 4) * INPUT_CYCLES + (n / 4) * OUTPUT_CYCLES);
+  for (const [tileRows, count] of rowTiles(rows, chunkRows)) {
+    const sums = PRODUCTS * product(tileRows * columns, c, n, variant);
+    cycles += count * Math.max(sums, transformedBytes(c, n) / STREAM);
+  }
+  return cycles;
+}
+
+/**
+ * Most that a layer may be off in theory, relative to the largest value that its absolute weights and inputs could add up
+ * to; reached at 1026 input channels. (A direct sum of as many may be off by 1.1e-3.)
+ */
+const LARGEST_BOUND = 0.01;
+
+/** Share of the direct kernel's predicted time below which the method is taken: the prediction is off by less. */
+const WORTH = 0.9;
+
+/** Shares by shape: the pruner predicts the same layers again and again. */
+const known = new Map<string, number>();
+
+/** Predicted time of the layer by Winograd's method as a share of the direct kernel's; 1 where it is not taken. */
+export function winogradShare(shape: Conv3x3, variant: Variant): number {
+  if (winogradRoundings(shape.ci) * 2 ** -24 > LARGEST_BOUND) return 1;
+  const key = [shape.height, shape.width, shape.ci, shape.co, variant].join();
+  let share = known.get(key);
+  if (share === undefined) {
+    share = winogradCycles(shape, variant) / directCycles(shape, variant);
+    known.set(key, share);
+  }
+  return share < WORTH ? share : 1;
+}
