@@ -7,5 +7,6 @@ export {
   type CompareRun,
   type CompareStages,
 } from "./compare.js";
+export { memoryPlanSvg } from "./memory-figure.js";
 export { loadDevice, loadTarget } from "./targets.js";
 export type { BuildOptions, BuildProgress, BuildResult, TestReport } from "./types.js";

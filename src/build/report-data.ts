@@ -6,6 +6,7 @@ import type { Graph } from "../model/types.js";
 import { shortName, unitName, type LedgerEntry } from "../pruner/ledger.js";
 import type { PruneResult } from "../pruner/prune.js";
 import type { ReportData, ReportLatency, ReportLayer, ReportStep } from "../report/index.js";
+import { memoryFigure } from "./memory-figure.js";
 import type { BuildResult } from "./types.js";
 
 interface Sources {
@@ -62,21 +63,6 @@ function layersOf(source: Graph, graph: Graph): ReportLayer[] {
         params: { dense: n.params, pruned: now?.params ?? null },
       };
     });
-}
-
-function memoryOf({ memoryPlan, kernelPlan }: EmitResult): NonNullable<ReportData["memory"]> {
-  const last = kernelPlan.layers.length - 1;
-  return {
-    bytes: memoryPlan.arenaBytes,
-    steps: kernelPlan.layers.map((l) => shortName(l.name)),
-    buffers: memoryPlan.buffers.map((b) => ({
-      name: shortName(b.name),
-      offset: b.offset,
-      bytes: b.bytes,
-      from: Math.max(0, b.first),
-      to: Math.min(last, b.last ?? last),
-    })),
-  };
 }
 
 function factsOf({ passport }: EmitResult): [string, string][] {
@@ -144,7 +130,7 @@ export function reportData(
     error: { measured: result.maxError, bound: emitted.passport.error.bound ?? undefined },
     layers: layersOf(source, graph),
     ledger: result.ledger.map(stepOf),
-    memory: memoryOf(emitted),
+    memory: memoryFigure(emitted.kernelPlan, emitted.memoryPlan),
     facts: factsOf(emitted),
     ...(frozen.length > 0 && { refusals: frozen }),
   };

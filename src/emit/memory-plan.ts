@@ -16,7 +16,7 @@ export interface PlannedBuffer {
   /** Bytes from the start of the arena. */
   readonly offset: number;
   readonly bytes: number;
-  /** Steps from which until which its contents matter; -1 before the run, null after it. */
+  /** Layers from which until which its contents matter; -1 before the run, null after it. */
   readonly first: number;
   readonly last: number | null;
 }
@@ -180,6 +180,8 @@ export function planTensors(laid: LaidOut, weightsBytes: number, transformedByte
     if (own.length > 0) clears.set(i, own);
   });
 
+  /** Steps that become code among the first so many: aliases do not. */
+  const layersBefore = (step: number): number => laid.steps.slice(0, step).filter((s) => s.kind !== "alias").length;
   const totalBytes = arenaOffset + placed.bytes;
   return {
     scratchOffset: RESERVED,
@@ -196,8 +198,8 @@ export function planTensors(laid: LaidOut, weightsBytes: number, transformedByte
       tensors: tensorsOf.get(b.name)!,
       offset: b.offset,
       bytes: b.bytes,
-      first: b.first,
-      last: b.last === Infinity ? null : b.last,
+      first: b.first < 0 ? -1 : layersBefore(b.first),
+      last: b.last === Infinity ? null : layersBefore(b.last + 1) - 1,
     })),
     addresses,
     clears,

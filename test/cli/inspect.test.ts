@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,7 +9,8 @@ import { describeModel } from "../../src/cli/describe-model.js";
 import { readOptions } from "../../src/cli/options.js";
 import { parseCommand } from "../../src/cli/parse.js";
 import { loadDevice } from "../../src/build/targets.js";
-import { writeModel } from "../../src/formats/index.js";
+import { planEmission } from "../../src/emit/index.js";
+import { readModel, writeModel } from "../../src/formats/index.js";
 import { GraphBuilder } from "../../src/model/builder.js";
 import { Random } from "../../src/model/random.js";
 import type { Quantisation } from "../../src/model/types.js";
@@ -38,6 +39,39 @@ async function run(...words: string[]): Promise<Outcome> {
 }
 
 describe("idap inspect", () => {
+  test("--memory draws every buffer of the plan, and no two that live at once overlap", async () => {
+    const svg = path.join(folder, "plan.svg");
+    await run(file, "--memory", svg);
+    const text = readFileSync(svg, "utf8");
+    expect(text).toMatch(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
+    // Titles say what is drawn; the numbers of a rectangle are where.
+    const { memory, kernels } = planEmission(await readModel(file));
+    const boxes = [
+      ...text.matchAll(
+        /<rect\s[^>]*?x="([\d.]+)"\s+y="([\d.]+)"\s+width="([\d.]+)"\s+height="([\d.]+)"[^>]*>\s*<title>[^<]*: (\d+) bytes at (\d+), steps (\d+) to (\d+)</g,
+      ),
+    ].map((m) => m.slice(1).map(Number));
+    expect(boxes.map(([, , , , bytes, offset]) => [bytes, offset])).toEqual(
+      memory.buffers.map((b) => [b.bytes, b.offset]),
+    );
+    for (const [i, a] of boxes.entries()) {
+      expect(a[6]).toBeLessThanOrEqual(a[7]!);
+      expect(a[7]).toBeLessThan(kernels.layers.length);
+      for (const b of boxes.slice(0, i)) {
+        const apart = (k: number, size: number): boolean =>
+          a[k]! + a[size]! <= b[k]! + 0.01 || b[k]! + b[size]! <= a[k]! + 0.01;
+        expect(apart(0, 2) || apart(1, 3)).toBe(true);
+      }
+    }
+    // Opening and closing tags match: it is XML.
+    const open: string[] = [];
+    for (const [, close, name, self] of text.matchAll(/<(\/?)([a-z]+)[^>]*?(\/?)>/g)) {
+      if (close) expect(open.pop()).toBe(name);
+      else if (!self) open.push(name!);
+    }
+    expect(open).toEqual([]);
+  });
+
   test("counts operators, says where they run and what emission folds", async () => {
     const { json, text } = await run(file);
     expect(json).toMatchObject({

@@ -1,6 +1,8 @@
+import { memoryPlanSvg } from "../../build/memory-figure.js";
 import { loadDevice } from "../../build/targets.js";
 import { readModel } from "../../formats/index.js";
 import { analyzeCoupling } from "../../model/coupling.js";
+import { writeAtomically } from "../../model/serialize.js";
 import { defineCommand } from "../command.js";
 import { describeModel, type ModelDescription } from "../describe-model.js";
 import { MODEL_ARGUMENT, MODEL_OPTIONS, readOptions } from "../options.js";
@@ -28,10 +30,17 @@ export const inspect = defineCommand(
         kind: "flag",
         summary: "Show which axes form one set of channels, how many of them may be cut, and what forbids the others",
       },
+      {
+        name: "memory",
+        kind: "string",
+        value: "file.svg",
+        summary: "Draw the emitted network's memory plan, lifetimes over places, as a standalone SVG",
+      },
     ],
     examples: [
       "idap inspect model.tflite",
       "idap inspect model.onnx --groups",
+      "idap inspect model.onnx --memory plan.svg",
       "idap inspect detector.onnx --shape image=1,3,320,320",
       "idap inspect model.json --json",
     ],
@@ -42,6 +51,7 @@ export const inspect = defineCommand(
     const graph = await readModel(args[0]!, { ...readOptions(values), onProgress });
     const groups = values.groups ? analyzeCoupling(graph).groups : null;
     const description = describeModel(graph, groups, device);
+    if (values.memory !== undefined) await writeAtomically(values.memory, memoryPlanSvg(graph));
     return { json: description, text: render(description) };
   },
 );
