@@ -79,7 +79,7 @@ export function transformedBytes(c: number, n: number): number {
   return PRODUCTS * Math.ceil(n / 4) * (c + 1) * 16;
 }
 
-/** Bytes between the transforms that keep to one core's second cache with what else is in use (512 KB on Zen 3). */
+/** Bytes between the transforms that keep to one core's second cache with what else is in use (512 KB and more). */
 const CHUNK_BYTES = 320 * 1024;
 
 /** Tile rows that are transformed, multiplied and transformed back at a time. */
@@ -96,7 +96,7 @@ export interface WinogradChunks {
 
 /**
  * An odd number of cache lines at least `bytes` long: a transform walks through 36 places this far apart, and at a power
- * of two they would share a few sets of the first cache (32 x 32 x 16: 4096 bytes; 1.5 times the time on Zen 3).
+ * of two they would share a few sets of the first cache (32 x 32 x 16: 4096 bytes; twice the time on Zen 4).
  */
 const apart = (bytes: number): number => bytes + (Math.floor(bytes / 64) % 2 === 0 ? 64 : 0);
 
