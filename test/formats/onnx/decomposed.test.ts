@@ -1,6 +1,7 @@
 /** ONNX operators that are read as several of the IR, against what their definitions say. */
 import { describe, expect, test } from "vitest";
 import { TensorProto_DataType as T } from "../../../src/formats/onnx/generated/onnx_pb.js";
+import { cosineOf } from "../../../src/formats/onnx/operators/spectrum.js";
 import { readOnnx } from "../../../src/formats/onnx/read.js";
 import { createExecutor } from "../../../src/host/executor.js";
 import { ReferenceExecutor } from "../../../src/host/reference.js";
@@ -485,4 +486,60 @@ test("numbers one after another, and windows of a stated length", async () => {
     [4],
     [0, 0.5, 1, 0.5],
   );
+});
+
+describe("spectra", () => {
+  test("cosines of parts of a circle are right to roundings of a double", () => {
+    // Three roundings of the angle that the engine is given, at most 4 pi, and one of each result.
+    const allowed = (3 * 4 * Math.PI + 2) * 2 ** -53;
+    for (const period of [1, 2, 3, 7, 8, 10, 64, 1000]) {
+      for (let n = -period; n <= 2 * period; n++) {
+        expect(Math.abs(cosineOf(n, period) - Math.cos((2 * Math.PI * n) / period))).toBeLessThan(allowed);
+      }
+    }
+  });
+
+  /** Real and imaginary parts of bin k of a signal of real numbers. */
+  const bin = (signal: readonly number[], k: number): [number, number] => {
+    const angle = (n: number): number => (2 * Math.PI * k * n) / signal.length;
+    return [
+      signal.reduce((sum, v, n) => sum + v * Math.cos(angle(n)), 0),
+      -signal.reduce((sum, v, n) => sum + v * Math.sin(angle(n)), 0),
+    ];
+  };
+
+  test("there and back, along an axis that is computed", async () => {
+    const x = f32([1, 5, 3, 1], wave);
+    const inputs = { x, axis: i64([], 1) };
+    const m = model("DFT", inputs, {}, { operands: ["x", "", "axis"], stated: { y: [1, 5, 3, 2] } });
+    const { y } = await reference(m, inputs);
+    const column = (c: number): number[] => Array.from({ length: 5 }, (_, i) => wave(3 * i + c));
+    const want = Array.from({ length: 15 }, (_, i) => bin(column(i % 3), Math.floor(i / 3))).flat();
+    // A sum of 5 terms of size 1 with cosines of f32.
+    expectClose(y, [1, 5, 3, 2], want);
+    const back = model("DFT", { y: y! }, { inverse: 1 }, { operands: ["y", "", ""], output: "z", opset: 19 });
+    const again = await reference({ ...back, nodes: [{ ...back.nodes[0]!, inputs: ["y"] }] }, { y: y! });
+    expectClose(
+      again.z,
+      [1, 5, 3, 2],
+      numbers(x).flatMap((v) => [v, 0]),
+    );
+  });
+
+  test("of frames with a step that is computed", async () => {
+    const signal = f32([1, 12, 1], wave);
+    const inputs = { signal, step: i64([], 4), window: f32([4], (i) => i + 1) };
+    const m = model("STFT", inputs, {}, { stated: { y: [1, 3, 3, 2] } });
+    const { y } = await reference(m, inputs);
+    const frame = (f: number): number[] => Array.from({ length: 4 }, (_, i) => (i + 1) * wave(4 * f + i));
+    const want = [0, 1, 2].flatMap((f) => [0, 1, 2].flatMap((k) => bin(frame(f), k)));
+    numbers(y!).forEach((v, i) => expect(Math.abs(v - want[i]!)).toBeLessThan(16 * U * 10));
+  });
+});
+
+test("scales for blocks of an axis", async () => {
+  const q: TensorValue = { shape: [1, 4], dtype: "u8", data: Uint8Array.of(1, 2, 3, 4) };
+  const inputs = { q, scale: f32([1, 2], (i) => [0.5, 10][i]!) };
+  const { y } = await host(model("DequantizeLinear", inputs, { axis: 1, block_size: 2 }, { opset: 21 }), inputs);
+  expect(numbers(y!)).toEqual([0.5, 1, 30, 40]);
 });

@@ -24,6 +24,7 @@ import * as recurrent from "./recurrent.js";
 import * as reduce from "./reduce.js";
 import * as resize from "./resize.js";
 import * as sampling from "./sampling.js";
+import * as spectrum from "./spectrum.js";
 
 /** Names of ONNX operators begin with a capital; helpers of the same files do not. */
 function operatorsOf(...modules: object[]): Record<string, Converter> {
@@ -55,6 +56,7 @@ export const converters: Readonly<Record<string, Converter>> = {
     reduce,
     resize,
     sampling,
+    spectrum,
   ),
   ConvInteger,
   DequantizeLinear,

@@ -5,12 +5,19 @@ import { refuseComputed, refuseComputedShape, type Converter, type OnnxOp } from
 import { computeDtype } from "../context.js";
 import { Pieces } from "./pieces.js";
 
+/** What the file states of the result; damaged files may have constants that could not be folded and state nothing. */
+function statedShape(op: OnnxOp): number[] {
+  const shape = op.stated();
+  if (shape === null) throw op.unsupported("a result of unknown shape");
+  return [...shape];
+}
+
 /** start, start + delta, ...; how many is what the file states. */
 export const Range: Converter = {
   refuse: (op) => refuseComputedShape(op, { 0: "a start", 1: "an end", 2: "a step" }),
   convert(op) {
     const p = new Pieces(op);
-    const count = tableSize(op.stated()![0]!, op.where);
+    const count = tableSize(statedShape(op)[0] ?? 1, op.where);
     const [start, delta] = [op.input(0), op.input(2)].map((t) => p.reshape(t, [])) as [string, string];
     const places = p.range(count, 0);
     const steps = op.typeOf(start).dtype === "f32" ? p.float(places) : places;
@@ -23,7 +30,7 @@ export const ConstantOfShape: Converter = {
   refuse: (op) => refuseComputedShape(op, { 0: "a shape" }),
   convert(op) {
     const p = new Pieces(op);
-    const shape = [...op.stated()!];
+    const shape = statedShape(op);
     const tensor = op.attribute("value")?.t;
     const value = tensor ? decodeTensor(tensor, op.where) : null;
     const dtype = value?.dtype ?? "f32";

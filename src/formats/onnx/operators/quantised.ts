@@ -4,6 +4,7 @@
  */
 import type { Quantisation, Shape } from "../../../model/types.js";
 import { axisOf } from "../../shared/check.js";
+import { Pieces } from "./pieces.js";
 import { refuseComputed, type Converter, type OnnxOp } from "../op.js";
 import { quantOf } from "../fold.js";
 import { AWAY, partName } from "../producer.js";
@@ -19,6 +20,7 @@ import { Softmax } from "./normalisation.js";
 function statedQuant(op: OnnxOp, scale: number, zero: number, rank: number): Quantisation | null {
   const s = op.constant(scale);
   const z = op.has(zero) ? op.constant(zero) : null;
+  if (op.int("block_size", 0) > 0) return null;
   if (!s || s.alt || z === undefined || z?.alt) return null;
   return quantOf(op, z?.dtype ?? "u8", s, z, rank);
 }
@@ -69,9 +71,19 @@ function dequantised(q: Constant, quant: Quantisation): Constant {
   return { dtype: "f32", shape: q.shape, data, quant };
 }
 
-/** Scales, one or one for each index of an axis, as they meet a tensor of this shape. */
+/** Scales, one, one for each index of an axis or for blocks of it, as they meet a tensor of this shape. */
 function alongAxis(op: OnnxOp, t: string, shape: Shape, axis: number): string {
   const own = op.typeOf(t).shape;
+  const block = op.int("block_size", 0);
+  if (block > 0 && own.length === shape.length) {
+    const p = new Pieces(op);
+    const [front, behind] = [own.slice(0, axis + 1), own.slice(axis + 1)];
+    const apart = p.reshape(t, [...front, 1, ...behind]);
+    const batch = op.typeOf(apart).batchAxis;
+    const to = [...front, block, ...behind].map((d, i) => (i === batch ? -1 : d));
+    const wide = p.reshape(p.do("broadcast_to", [apart], { shape: to }), own.map((d, i) => (i === axis ? d * block : d))); // prettier-ignore
+    return own[axis]! * block === shape[axis] ? wide : p.part(wide, axis, 0, shape[axis]!);
+  }
   if (own.length !== 1 || own[0] === 1 || shape.length < 2) return t;
   return op.step("along", "reshape", [t], { shape: [own[0]!, ...shape.slice(axis + 1).map(() => 1)] });
 }
@@ -94,7 +106,6 @@ function quantiseBySteps(op: OnnxOp, x = op.input(0), of: readonly [scale: numbe
 
 /** The element type that is asked for, where it is one that can be read. */
 function refuseTarget(op: OnnxOp): string | null {
-  if (op.int("block_size", 0) > 0 && !op.isConstant(0)) return "block_size";
   const type = op.int("output_dtype", 0);
   if (type !== 0 && type !== 2 && type !== 3) return "an output type other than uint8 and int8";
   const zero = op.constant(2);
@@ -122,7 +133,6 @@ export const QuantizeLinear: Converter = {
 };
 
 export const DequantizeLinear: Converter = {
-  refuse: (op) => (op.int("block_size", 0) > 0 && !op.isConstant(0) ? "block_size" : null),
   convert(op) {
     const { context } = op;
     const name = op.inputName(0);
