@@ -65,7 +65,7 @@ describe("tiles", () => {
 
   test.each([
     ["relaxed", 7, 960, "4x8 3x12"],
-    ["simd", 14, 384, "4x8 4x8 4x8 2x16"],
+    ["simd", 14, 384, "2x16 2x16 2x16 2x16 2x16 2x16 2x16"],
     ["relaxed", 196, 64, `${"4x8 ".repeat(49)}`.trim()],
     ["simd", 1, 1000, "1x24"],
   ] as const)("%s: %i pixels of %i channels", (variant, m, n, expected) => {
