@@ -15,7 +15,7 @@ const SPEC = {
   where: { type: "string", default: "chromium,node20,node24" },
   nodes: { type: "string" },
   rounds: { type: "string", default: "100" },
-  seconds: { type: "string", default: "6" },
+  seconds: { type: "string", default: "4" },
   repeats: { type: "string", default: "1" },
   cold: { type: "string", default: "3" },
   scaling: { type: "boolean", default: false },

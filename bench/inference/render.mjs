@@ -133,6 +133,15 @@ const targetsTable = (report) =>
     ]),
   );
 
+/** The largest relative error of each engine over the networks of a place. */
+const errorsOf = (place) =>
+  enginesOf(place)
+    .map((name) => {
+      const errors = place.networks.flatMap((n) => (n.engines[name] ? [n.engines[name].error] : []));
+      return `${ENGINES[name].title} ${Math.max(...errors).toExponential(0)}`;
+    })
+    .join(", ");
+
 /** Where a rival is faster than our best variant, or ours below its own target there. */
 function defeats(report) {
   const lines = Object.entries(report.places).flatMap(([name, place]) =>
@@ -174,6 +183,7 @@ export function renderPage(report) {
     `## ${placeTitle(name, place)}`,
     `Median ms of one inference (tenth to ninetieth percentile), load average ${loadRange(place)}, ${place.networks.map((n) => n.rounds).reduce((a, b) => Math.min(a, b))} samples or more of each.`,
     timesTable(report, place),
+    `Largest difference from the reference, as a share of the largest output: ${errorsOf(place)}.`,
     "How many times faster ours is, best variant (strict SIMD in parentheses); below 1, in bold, it is slower:",
     ratioTable(report, place),
     ...(report.cold[name]

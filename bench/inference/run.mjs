@@ -130,7 +130,7 @@ async function measure() {
     emission,
     scaling: options.scaling ? scaling() : null,
   };
-  return { ...report, targets: compareWithTargets(report), ...floor(places) };
+  return report;
 }
 
 /** The times of Node by engine, and the verdicts on what no change may fall below. */
@@ -152,7 +152,8 @@ function floor(places) {
   return { runs, verdicts, ok: verdicts.every((v) => v.ok) };
 }
 
-const report = options.from ? JSON.parse(readFileSync(options.from, "utf8")) : await measure();
+const figures = options.from ? JSON.parse(readFileSync(options.from, "utf8")) : await measure();
+const report = { ...figures, targets: compareWithTargets(figures), ...floor(figures.places) };
 const text = JSON.stringify(report, null, 2);
 if (options.json === "-") console.log(text);
 else {
