@@ -5,8 +5,7 @@
 //
 // Float models have to give their recorded outputs. Quantised ones have to give what our host gives of them (`npm run
 // check:models` compares the host with the recording), as they are read and as the float network inside.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import os from "node:os";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -14,11 +13,9 @@ import { evaluate, roundingSensitivity } from "../../scripts/models/exact.mjs";
 import { FLOAT_BOUND, runOnHost, runPackage } from "../../scripts/models/check.mjs";
 import { loadLibrary } from "../../scripts/models/library.mjs";
 import { compare, listModels, namedInputs, recordedCases } from "../../scripts/models/recorded.mjs";
-import { floatForm, withCommonTypes } from "./float-form.mjs";
-import { openLiteRt } from "./litert.mjs";
-import { runOrt } from "./ort.mjs";
+import { floatForm } from "./float-form.mjs";
 import { buildPruned, imageCases, networksOf } from "./pruned.mjs";
-import { runTfjs } from "./tfjs.mjs";
+import { openRuntimes } from "./runtimes.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const { values: options } = parseArgs({
@@ -38,38 +35,9 @@ const { values: options } = parseArgs({
  */
 const EPSILON = 2 ** -23;
 const library = await loadLibrary(options.library);
-const work = mkdtempSync(path.join(os.tmpdir(), "round-trip-"));
+const runtimes = openRuntimes(library);
 const own = JSON.parse(readFileSync(new URL("./package.json", import.meta.url), "utf8"));
 const formats = options.formats.split(",");
-let browser = null;
-
-/** How each format is written and run; results are records by name, or lists with names. */
-const WRITTEN = {
-  onnx: async (graph, stem, inputs) => {
-    const file = path.join(work, `${stem}.onnx`);
-    await library.writeModel(graph, file, "onnx");
-    return { outputs: await runOrt(file, inputs) };
-  },
-  tfjs: async (graph, stem, inputs) => {
-    const folder = path.join(work, stem);
-    await library.writeModel(graph, folder, "tfjs");
-    return runTfjs(folder, inputs);
-  },
-  tflite: async (graph, stem, inputs) => {
-    await library.writeModel(withCommonTypes(graph), path.join(work, `${stem}.tflite`), "tflite");
-    browser ??= await openLiteRt(work);
-    const list = await browser.run(`${stem}.tflite`, withIntegers(inputs));
-    const named = list.every(({ name }) => graph.outputs.some((port) => port.name === name));
-    return { outputs: Object.fromEntries(list.map((value, i) => [named ? value.name : graph.outputs[i].name, value])) };
-  },
-};
-
-/** Booleans as the i32 that `withCommonTypes` makes of them. */
-function withIntegers(inputs) {
-  const wide = (value) =>
-    value.dtype === "bool" ? { ...value, data: Int32Array.from(value.data), dtype: "i32" } : value;
-  return Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, wide(value)]));
-}
 
 /** Runtimes give integers in types of their own; values and shapes are what counts. */
 const share = (got, want) => {
@@ -93,7 +61,7 @@ async function roundTrip(name, graph, cases, { against, wanted, written = format
     try {
       let [worst, passes, backend] = [0, true, undefined];
       for (const [c, { inputs }] of cases.entries()) {
-        const { outputs, ...rest } = await WRITTEN[format](graph, stem, namedInputs(graph, inputs));
+        const { outputs, ...rest } = await runtimes.run[format](graph, stem, namedInputs(graph, inputs));
         backend = rest.backend;
         graph.outputs.forEach(({ name: output }, i) => {
           const [got, want] = [outputs[output], wanted[c][i]];
@@ -121,7 +89,9 @@ async function roundTrip(name, graph, cases, { against, wanted, written = format
 
 /** A pruned ResNet-8 against its package: the network that was trained, and the one that is emitted. */
 async function prunedResnet() {
-  const folder = options.package ? path.resolve(options.package) : await buildPruned(library, options.data, work);
+  const folder = options.package
+    ? path.resolve(options.package)
+    : await buildPruned(library, options.data, runtimes.work);
   const { trained, emitted } = await networksOf(library, folder);
   const cases = await imageCases(library, options.data);
   const wanted = await runPackage(folder, trained, cases);
@@ -162,8 +132,7 @@ for (const model of listModels(path.join(options.data, "models"))) {
   }
 }
 if ("pruned ResNet-8".includes(options.only)) await prunedResnet();
-await browser?.close();
-rmSync(work, { recursive: true, force: true });
+await runtimes.close();
 
 if (options.json) console.log(JSON.stringify({ runtimes: own.dependencies, rows }, null, 1));
 process.exitCode = rows.every((row) => formats.every((f) => row[f]?.passes ?? true)) ? 0 : 1;
