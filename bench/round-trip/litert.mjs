@@ -77,8 +77,10 @@ export async function openLiteRt(folder) {
   if (!executablePath) throw new Error("there is no Chromium; name one in IDAP_CHROMIUM");
   const { chromium } = await import("playwright-core");
   const { server, url } = await serve(folder);
-  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  let browser = null;
   const open = async () => {
+    // A model may take the whole browser down.
+    if (!browser?.isConnected()) browser = await chromium.launch({ executablePath, args: FLAGS });
     const page = await browser.newPage();
     const said = [];
     // The runtime says on the console why it refuses a model.
@@ -106,11 +108,11 @@ export async function openLiteRt(folder) {
       } catch (error) {
         throw new Error([error.message.split("\n")[0], ...said].join("; "));
       } finally {
-        await page.close();
+        await page.close().catch(() => {});
       }
     },
     async close() {
-      await browser.close();
+      await browser?.close();
       server.close();
     },
   };

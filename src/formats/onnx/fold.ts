@@ -236,13 +236,14 @@ export function quantOf(
 ): Quantisation | null {
   if (dtype !== "i8" && dtype !== "u8" && dtype !== "i32") return null;
   if (op.int("block_size", 0) > 0) return null;
+  if (!(scale.data instanceof Float32Array)) throw op.malformed(`has scales of ${scale.dtype}, not floats`);
   const n = scale.data.length;
   const zeroPoint = zero ? Array.from(zero.data as ArrayLike<number | bigint>, Number) : new Array<number>(n).fill(0);
   if (zeroPoint.length !== n) throw op.malformed(`has ${n} scales and ${zeroPoint.length} zero points`);
   const single = n === 1;
   return {
     dtype,
-    scale: Array.from(scale.data as Float32Array),
+    scale: Array.from(scale.data),
     zeroPoint,
     axis: single ? null : axisOf(op.int("axis", 1), rank, op.where),
   };
