@@ -127,7 +127,8 @@ async function runTest(name) {
       if (!wrong) return { status: "passed", constants: baked.length, ...withConstants, operators };
       return { status: "wrong", reason: wrong, operators };
     } catch (error) {
-      const refused = error?.name === "IdapError";
+      // A package has no class of errors of its own: its glue names the input that does not fit.
+      const refused = error?.name === "IdapError" || /^input "/.test(error?.message ?? "");
       result ??= { status: refused ? "refused" : "crashed", reason: refused ? error.message : error?.stack, operators };
       if (!refused) return { status: "crashed", reason: error?.stack, operators };
     }
