@@ -204,6 +204,21 @@ describe("layers by Winograd's method are within their bound", () => {
     ]);
   });
 
+  test("a partial tile sees nothing of what lies behind its image", async () => {
+    const { graph, layers } = graphOf([{ image: [5, 5], ci: 4, co: 4, batch: 2 }]);
+    const inputs = randomInputs(graph, 3);
+    const x = inputs["x0"]!.data as Float32Array;
+    const [first, second] = [x.subarray(0, 100), x.subarray(100)];
+    const small = allowedOf(layers[0]!, graph, () => first.slice());
+    second.forEach((v, i) => (second[i] = 1e12 * v));
+    const exact = evaluateGraph(graph, new Map([["x0", { data: toDoubles(x), shape: [2, 5, 5, 4] }]]), 1);
+    for (const runner of await compileGraph(graph, ["simd", "relaxed"], false, "always")) {
+      const got = runner.run(inputs)["y0"]!.data as Float32Array;
+      const { data } = exact.get(layers[0]!.y)!;
+      for (let i = 0; i < 100; i++) expect(Math.abs(got[i]! - data[i]!)).toBeLessThanOrEqual(small[i % 4]!);
+    }
+  });
+
   test("more tile rows than a chunk holds, the last of them partial", async () => {
     const wide: Case = { image: [42, 38], ci: 32, co: 36, residual: true, act: "relu" };
     const { rows, chunkRows } = chunksOf(42, 38, 32, 36);
