@@ -15,8 +15,9 @@ export class TileLibrary {
     return name;
   }
 
+  /** All functions, exported: see `isInternal` in source.ts. */
   get text(): string {
-    return this.texts.join("\n");
+    return this.texts.map((text) => text.replace(/^function /gm, "export function ")).join("\n");
   }
 }
 

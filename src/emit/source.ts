@@ -11,8 +11,12 @@ import type { MemoryPlan } from "./memory-plan.js";
 import type { Step } from "./steps.js";
 import type { WeightsPlan } from "./weights-plan.js";
 
-/** Exports of layer functions start with this; they keep the compiler from pasting all layers into one function. */
-export const LAYER_PREFIX = "layer";
+const LAYER_PREFIX = "layer";
+/**
+ * Layers and tiles are functions whose names end with a digit. They are exported while the module is compiled, which
+ * keeps the compiler from pasting all layers into one function and tiles into their layers.
+ */
+export const isInternal = (exported: string): boolean => /\d$/.test(exported);
 
 export interface EmissionPlan {
   readonly laid: LaidOut;
