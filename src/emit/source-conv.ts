@@ -1,5 +1,5 @@
 /** AssemblyScript of convolutions and depthwise convolutions: loops over pixels and panels around constant tiles. */
-import { depthwiseBlock, depthwiseShape, depthwiseTile } from "../kernels/depthwise-source.js";
+import { depthwisePixels, depthwiseTile } from "../kernels/depthwise-source.js";
 import { constantTile } from "../kernels/tile-source.js";
 import { panelWidths, rowTiles, type TileRows, type Variant } from "../kernels/tiles.js";
 import { panelsBytes } from "../kernels/weights.js";
@@ -153,40 +153,27 @@ export function depthwiseBody(s: DepthwiseStep, weights: number, place: Place): 
     channels: y.cs * 4,
     xCol: s.strides[1] * pixel,
     yCol: y.cs * 4,
-    xRow: s.strides[0] * rowBytes(x),
-    yRow: rowBytes(y),
     kh,
     kw,
     kyStep: s.dilations[0] * rowBytes(x),
     kxStep: s.dilations[1] * pixel,
     act: ACTIVATION_CODE[s.act],
   };
-  const shape = depthwiseShape(s.kernel, s.strides, variant);
-  /** Strict products need their weights in registers already; see the tile's measurements. */
-  const tile = (rows: number, pixels: number): string =>
-    shape.rows === 1
-      ? tiles.add(`depthwise${pixels}`, (n) => depthwiseTile(n, pixels, geometry))
-      : tiles.add(`depthwise${rows}x${pixels}`, (n) => depthwiseBlock(n, rows, pixels, variant === "simd", geometry));
   const out = new Lines();
   const start = place.at(s.x) - s.pads[0] * rowBytes(x) - s.pads[1] * pixel;
   out.add(`let a: usize = ${start}, y: usize = ${place.at(s.y)};`);
   const image = (): void => {
-    const heights = rowTiles(y.h, shape.rows);
-    heights.forEach(([rows, times], k) => {
-      out.repeat(times, "i", () => {
-        out.block("", () => {
-          out.add("let p = a, q = y;");
-          for (const [pixels, count] of rowTiles(y.w, shape.pixels)) {
-            const name = tile(rows, pixels);
-            out.repeat(count, "j", () => {
-              out.add(`${name}(p, ${weights}, q);`, `p += ${pixels * geometry.xCol}; q += ${pixels * geometry.yCol};`);
-            });
-          }
-        });
-        if (times > 1 || k < heights.length - 1) {
-          out.add(`a += ${rows * geometry.xRow}; y += ${rows * geometry.yRow};`);
+    out.repeat(y.h, "i", () => {
+      out.block("", () => {
+        out.add("let p = a, q = y;");
+        for (const [pixels, count] of rowTiles(y.w, depthwisePixels(kw, variant))) {
+          const name = tiles.add(`depthwise${pixels}`, (n) => depthwiseTile(n, pixels, geometry));
+          out.repeat(count, "j", () => {
+            out.add(`${name}(p, ${weights}, q);`, `p += ${pixels * geometry.xCol}; q += ${pixels * geometry.yCol};`);
+          });
         }
       });
+      if (y.h > 1) out.add(`a += ${s.strides[0] * rowBytes(x)}; y += ${rowBytes(y)};`);
     });
   };
   if (y.n === 1) {

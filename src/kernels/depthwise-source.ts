@@ -1,21 +1,22 @@
 /**
- * Text of the depthwise tile for one geometry: `rows` x `pixels` neighbouring output pixels, all channels, 4 at a time.
+ * Text of the depthwise tile for one geometry: `pixels` neighbouring output pixels of a row, all channels, 4 at a time.
  *
- * Offsets are constants inside the load instructions. Every input vector is loaded once and used by all outputs that see
- * it, of several rows where the window is small. Sums run in the order of `assembly/kernels/depthwise.ts`: bias, then ky,
- * kx ascending.
+ * Offsets are constants inside the load instructions. Inside a row of taps every input vector is loaded once and used by
+ * all pixels that see it. Sums run in the order of `assembly/kernels/depthwise.ts`: bias, then ky, kx ascending.
+ * Error: 2*kh*kw + 1 roundings of |bias| + sum |x * w|.
  *
- * Tiles of 3x3 windows, GFLOP/s at 14 x 14 x 384, stride 1 / at 28 x 28 x 144, stride 2 (Zen 4; 1x4 loops over the rows of
- * taps, the others are written out; "held": the weights of a row of taps are loaded before its pixels):
+ * As many pixels as hide the latency of an addition. GFLOP/s of 3x3 windows at 14 x 14 x 384, stride 1 / 28 x 28 x 144,
+ * stride 2 (Zen 4, all forms interleaved); 2x3 and 2x2 are two rows of outputs, written out, so that inner rows of the image
+ * are loaded once for both:
  *
- *                      1x4        1x3        2x2 held   2x2        2x3        2x4        4x2
- *   relaxed, V8 13.6   28.4 / 19  27.4 / 19  31.5 / 23  31.3 / 22  33.9 / 23  35.2 / 23  34.0 / 22
- *   relaxed, V8 11.3   28.8 / 19  27.7 / 21  31.4 / 19  31.6 / 19  33.1 / 20  30.4 / 17  26.8 / 18
- *   strict,  V8 13.6   23.5 / 19  22.8 / 18  24.9 / 19  22.7 / 17  23.5 / 18  24.6 / 17  23.7 / 17
- *   strict,  V8 11.3   22.9 / 15  22.8 / 17  24.6 / 17  15.5 / 12  13.5 / 11  12.4 /  9  12.2 /  9
+ *                      1x3      1x4      1x5      1x6      1x7      2x3      2x2, weights of a row in registers
+ *   relaxed, V8 13.6   26 / 17  26 / 15  32 / 20  31 / 20  34 / 22  31 / 20  28 / 20
+ *   relaxed, V8 11.3   28 / 21  28 / 20  34 / 20  33 / 19  28 / 18  33 / 20  32 / 19
+ *   strict,  V8 13.6   23 / 18  23 / 17  26 / 20  26 / 20  26 / 20  23 / 17  25 / 18
+ *   strict,  V8 11.3   23 / 17  22 / 15  24 / 16  24 / 16  22 / 17  14 / 10  25 / 17
  *
- * The products of strict builds spill on V8 11 unless weights are held. At stride 2 the gain is small and larger tiles walk
- * through more lines at once than prefetchers follow: 112 x 112 x 96 takes 0.29 ms by 1x3 inside a network and 0.39 by 2x3.
+ * Rows of outputs at once gain nothing over long rows, are three times the code (10.2 kB instead of 7.6 kB for DS-CNN), and
+ * at 112 x 112 x 96, stride 2, walk through more lines at once than prefetchers follow (0.39 ms instead of 0.29).
  */
 import type { Variant } from "./tiles.js";
 
@@ -25,9 +26,6 @@ export interface DepthwiseGeometry {
   readonly channels: number;
   readonly xCol: number;
   readonly yCol: number;
-  /** From an output row to the next, in x and in y. */
-  readonly xRow: number;
-  readonly yRow: number;
   readonly kh: number;
   readonly kw: number;
   readonly kyStep: number;
@@ -88,71 +86,8 @@ export function depthwiseTile(name: string, pixels: number, g: DepthwiseGeometry
   return `function ${name}(a: usize, w: usize, y: usize): void {\n${lines.map((l) => "  " + l).join("\n")}\n}\n`;
 }
 
-/** Largest window that is written out for several rows at once: more is code without reuse. */
-const SMALL_WINDOW = 9;
-
-export interface DepthwiseTile {
-  readonly rows: number;
-  readonly pixels: number;
-}
-
-/** The tile for a window; see the measurements above. */
-export function depthwiseShape(
-  [kh, kw]: readonly [number, number],
-  [strideY, strideX]: readonly [number, number],
-  variant: Variant,
-): DepthwiseTile {
-  if (kh > 1 && kh * kw <= SMALL_WINDOW && strideY === 1 && strideX === 1)
-    return { rows: 2, pixels: variant === "relaxed" ? 3 : 2 };
-  return { rows: 1, pixels: strideX === 1 ? 4 : 3 };
-}
-
-/** `name(a, w, y)` as `depthwiseTile`, for `rows` rows of outputs at once. */
-export function depthwiseBlock(
-  name: string,
-  rows: number,
-  pixels: number,
-  held: boolean,
-  g: DepthwiseGeometry,
-): string {
-  const offset = (n: number): string => (n === 0 ? "" : `, ${n}`);
-  const weight = (ky: number, kx: number): string => `v128.load(w, ${16 * (1 + ky * g.kw + kx)})`;
-  const outputs = range(rows).flatMap((r) => range(pixels).map((p) => ({ r, p })));
-  const lines: string[] = [`const end = y + ${g.channels};`, "let x: v128;", "do {"];
-  lines.push(`  let ${outputs.map(({ r, p }) => `c${r}${p} = v128.load(w)`).join(", ")};`);
-
-  /** Rows of the image in ascending order, with the outputs' rows that see them: ascending ky for each. */
-  const seen = new Map<number, { r: number; ky: number }[]>();
-  for (const ky of range(g.kh)) {
-    for (const r of range(rows)) {
-      const at = r * g.xRow + ky * g.kyStep;
-      seen.set(at, [...(seen.get(at) ?? []), { r, ky }]);
-    }
-  }
-  for (const [row, readers] of [...seen].sort(([i], [j]) => i - j)) {
-    const constant = (r: number, kx: number): string => `k${row}_${r}${kx}`;
-    if (held) {
-      const loads = readers.flatMap(({ r, ky }) => range(g.kw).map((kx) => `${constant(r, kx)} = ${weight(ky, kx)}`));
-      lines.push(`  const ${loads.join(", ")};`);
-    }
-    const uses = new Map<number, { p: number; kx: number }[]>();
-    for (const kx of range(g.kw)) {
-      for (const p of range(pixels)) {
-        const at = p * g.xCol + kx * g.kxStep;
-        uses.set(at, [...(uses.get(at) ?? []), { p, kx }]);
-      }
-    }
-    for (const [at, taps] of [...uses].sort(([i], [j]) => i - j)) {
-      const sums = readers.flatMap(({ r, ky }) =>
-        taps.map(({ p, kx }) => `c${r}${p} = madd(x, ${held ? constant(r, kx) : weight(ky, kx)}, c${r}${p});`),
-      );
-      lines.push(`  x = v128.load(a${offset(row + at)}); ${sums.join(" ")}`);
-    }
-  }
-  for (const { r, p } of outputs) {
-    const value = ACTIVATE[g.act] ? `${ACTIVATE[g.act]}(c${r}${p})` : `c${r}${p}`;
-    lines.push(`  v128.store(y, ${value}${offset(r * g.yRow + p * g.yCol)});`);
-  }
-  lines.push(`  a += 16; y += 16; w += ${16 * (1 + g.kh * g.kw)};`, "} while (y < end);");
-  return `function ${name}(a: usize, w: usize, y: usize): void {\n${lines.map((l) => "  " + l).join("\n")}\n}\n`;
+/** Pixels of a tile: see the measurements above; wide windows keep registers for a row of weights. */
+export function depthwisePixels(kw: number, variant: Variant): number {
+  const most = variant === "relaxed" ? 7 : 6;
+  return kw > WEIGHTS_IN_REGISTERS ? most : Math.min(most, 12 - kw);
 }

@@ -66,8 +66,8 @@ export function stepCycles(mr: number, v: number, variant: Variant): number {
 
 /** Cycles around the sums of a tile, for each step of the sums: bias, stores, the call, at the usual K. */
 const CALL = 0.1;
-/** Share of its cycles that each further height of tiles must be worth: it is code. */
-const HEIGHT = 0.004;
+/** Share of the cycles that each further function must be worth: heights, and narrower tiles for the last channels. */
+const FUNCTION = 0.03;
 
 function heightCycles(rows: number, n: number, nr: number, variant: Variant): number {
   return panelWidths(n, nr).reduce((sum, width) => sum + stepCycles(rows, width / 4, variant) + CALL, 0);
@@ -83,23 +83,28 @@ export function rowsCycles(plan: readonly TileRows[], n: number, variant: Varian
  * Every height has the width that suits it, since panels of 4 channels serve all widths.
  */
 export function planRows(m: number, n: number, variant: Variant): readonly TileRows[] {
-  const heights = WIDTHS[variant].map(([rows, widths]) => {
-    const costs = widths.map((nr) => ({ rows, nr, cycles: heightCycles(rows, n, nr, variant) }));
-    return costs.reduce((best, c) => (c.cycles < best.cycles - 1e-9 ? c : best));
-  });
+  const heights = WIDTHS[variant].map(([rows, widths]) =>
+    widths.map((nr) => ({
+      ...{ rows, nr, cycles: heightCycles(rows, n, nr, variant) },
+      functions: new Set(panelWidths(n, nr)).size,
+    })),
+  );
   let best: readonly TileRows[] = [];
   let least = Infinity;
-  // One height does nearly all; up to 3 of each other fill what is left.
-  for (const base of heights) {
-    const others = heights.filter((h) => h !== base);
+  // One height does nearly all; up to 3 of each other, as little code as can be, fill what is left.
+  for (const base of heights.flat()) {
+    const others = heights
+      .filter(([h]) => h!.rows !== base.rows)
+      .map((same) => same.reduce((a, h) => ((h.functions - a.functions || h.cycles - a.cycles) < 0 ? h : a)));
     for (let code = 0; code < 4 ** others.length; code++) {
       const counts = others.map((_, i) => Math.floor(code / 4 ** i) % 4);
       const left = m - others.reduce((sum, h, i) => sum + h.rows * counts[i]!, 0);
       if (left < 0 || left % base.rows !== 0) continue;
-      const of = heights
-        .map((h) => ({ ...h, count: h === base ? left / base.rows : counts[others.indexOf(h)]! }))
-        .filter((h) => h.count > 0);
-      const cycles = of.reduce((sum, h) => sum + h.count * h.cycles, 0) * (1 + HEIGHT * of.length);
+      const of = [{ ...base, count: left / base.rows }, ...others.map((h, i) => ({ ...h, count: counts[i]! }))]
+        .filter((h) => h.count > 0)
+        .sort((a, h) => h.rows - a.rows);
+      const functions = of.reduce((sum, h) => sum + h.functions, 0);
+      const cycles = of.reduce((sum, h) => sum + h.count * h.cycles, 0) * (1 + FUNCTION * functions);
       if (cycles < least - 1e-9) {
         least = cycles;
         best = of.map(({ rows, count, nr }) => ({ rows, count, nr }));
