@@ -10,6 +10,7 @@ import {
   foldConstants,
   multiplyComputedWeights,
   removeDeadNodes,
+  removeIdentities,
 } from "../model/passes/index.js";
 import { GraphPatch } from "../model/patch.js";
 import { sameShape, type Dtype, type Graph, type Node, type Shape } from "../model/types.js";
@@ -41,7 +42,7 @@ export function lower(graph: Graph): Lowered {
 
 /** The passes every emission starts with. */
 export function prepare(graph: Graph): Graph {
-  const folded = foldConstants(computedOutputs(cancelTransposes(foldBatchNorm(graph))));
+  const folded = foldConstants(computedOutputs(cancelTransposes(removeIdentities(foldBatchNorm(graph)))));
   return removeDeadNodes(multiplyComputedWeights(folded));
 }
 

@@ -124,8 +124,8 @@ const BLOCK_CHANNELS = 16;
 /**
  * Into how many equal blocks n channels are cut, so that one block's weights stay in the first cache while all pixels go by;
  * 1: pixels in the outer loop, each of which then reads all weights again. MobileNetV2 at 7 x 7 pixels, 320 to 1280
- * channels: 1.43 ms without blocks, 1.07 in blocks of 16; 960 to 320: 0.86, 0.77, in blocks of 8 again 0.86; at 14 x 14
- * pixels blocks gain 2 to 3 % (Node 24, relaxed, Zen 4).
+ * channels: 1.43 ms without blocks, 1.07 in blocks of 16; 960 to 320: 0.86, 0.77, in blocks of 8 again 0.86 (Node 24, relaxed,
+ * Zen 4). At 14 x 14 pixels blocks gained 2 to 3 %, which the threshold gives away.
  * @param m pixels of a row @param k terms of a sum
  */
 export function channelBlocks(m: number, n: number, k: number, variant: Variant): number {

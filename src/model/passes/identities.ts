@@ -4,7 +4,8 @@ import { lean, sameType } from "./rewrite.js";
 
 /**
  * Takes out nodes that give their operand as it is: casts to the dtype it has, transposes and reshapes that change
- * nothing, slices of everything, paddings by nothing, sums with 0, products with 1.
+ * nothing, slices of everything, paddings by nothing, sums with 0, products with 1, rectifiers of what has none below 0 (a
+ * residual branch that was taken out leaves one behind).
  */
 export function removeIdentities(graph: Graph): Graph {
   const ports = outputTensors(graph);
@@ -14,7 +15,7 @@ export function removeIdentities(graph: Graph): Graph {
   const nodes: Node[] = [];
   for (const source of graph.nodes) {
     const node = source.inputs.some((name) => same.has(name)) ? { ...source, inputs: source.inputs.map(to) } : source;
-    const kept = passedOn(node, graph);
+    const kept = passedOn(node, graph, producers);
     const [y] = node.outputs as [string];
     // An output must be computed: it cannot be an input or a constant, nor two ports one tensor.
     const free = kept !== null && (!ports.has(y) || (producers.has(kept) && !ports.has(kept)));
@@ -33,14 +34,35 @@ export function removeIdentities(graph: Graph): Graph {
 }
 
 /** The operand that a node's only output is equal to, in type and in what the source says of its scale; else null. */
-function passedOn(node: Node, graph: Graph): string | null {
+function passedOn(node: Node, graph: Graph, producers: ReadonlyMap<string, Node>): string | null {
   if (node.outputs.length !== 1) return null;
-  const x = equalOperand(node, graph);
+  const x = rectified(node, producers) ? node.inputs[0]! : equalOperand(node, graph);
   if (x === null) return null;
   const from = graph.tensors.get(x)!;
   const result = graph.tensors.get(node.outputs[0]!)!;
   const scaled = result.quant === undefined || sameQuantisation(result.quant, from.quant);
   return scaled && sameType(from.type, result.type) ? x : null;
+}
+
+/** Operators whose results are never below 0, and those that keep such values so. */
+const NOT_NEGATIVE = new Set(["relu", "relu6", "sigmoid", "hard_sigmoid", "softmax", "abs"]);
+const KEEPS_SIGN = new Set([
+  "reshape",
+  "transpose",
+  "max_pool2d",
+  "avg_pool2d",
+  "reduce_mean",
+  "reduce_sum",
+  "reduce_max",
+]);
+
+/** Whether a node is a rectifier of values that it leaves as they are. */
+function rectified(node: Node, producers: ReadonlyMap<string, Node>): boolean {
+  if (node.op !== "relu" && node.op !== "relu6") return false;
+  let from = producers.get(node.inputs[0]!);
+  if (node.op === "relu6") return from?.op === "relu6";
+  while (from && KEEPS_SIGN.has(from.op)) from = producers.get(from.inputs[0]!);
+  return from !== undefined && NOT_NEGATIVE.has(from.op);
 }
 
 function equalOperand(node: Node, graph: Graph): string | null {

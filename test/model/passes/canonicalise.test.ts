@@ -83,6 +83,7 @@ describe("removeIdentities", () => {
     ["resize", [], half],
     ["max_pool2d", [], { kernel: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0] }],
     ["reduce_mean", [], { axes: [3], keepDims: true }],
+    ["relu", [], {}],
   ])("takes out %s %j %j", async (op, operands, attrs) => {
     const graph = single(op, operands, attrs);
     const lean = removeIdentities(graph);
@@ -105,6 +106,7 @@ describe("removeIdentities", () => {
     ["resize", [], { ...half, scales: [1.1, 1] }],
     ["max_pool2d", [], { kernel: [1, 1], strides: [2, 1], pads: [0, 0, 0, 0] }],
     ["reduce_mean", [], { axes: [2], keepDims: true }],
+    ["relu6", [], {}],
   ])("leaves %s %j %j", (op, operands, attrs) => {
     if (op === "cast") {
       const b = new GraphBuilder("cast");
@@ -113,6 +115,30 @@ describe("removeIdentities", () => {
       expect(removeIdentities(graph)).toBe(graph);
     } else {
       const graph = single(op, operands, attrs);
+      expect(removeIdentities(graph)).toBe(graph);
+    }
+  });
+
+  test("a rectifier of what has nothing below 0 goes, however far up that is decided; no other does", async () => {
+    const pool = { kernel: [2, 2], strides: [1, 1], pads: [0, 0, 0, 0] };
+    const chain = (first: string, last: string): Graph => {
+      const net = new Net(new Random(2));
+      const pooled = net.op("max_pool2d", [net.op(first, [net.input([4, 4, 3])])], pool);
+      return net.build(net.globalMean(net.op("neg", [net.op(last, [pooled])])));
+    };
+    for (const [first, last] of [
+      ["relu6", "relu"],
+      ["sigmoid", "relu"],
+    ] as const) {
+      const lean = removeIdentities(chain(first, last));
+      expect(count(lean, "relu")).toBe(0);
+      expect(await difference(lean, chain(first, last), randomInputs(lean, 3, 2))).toBe(0);
+    }
+    for (const [first, last] of [
+      ["tanh", "relu"],
+      ["relu", "relu6"],
+    ] as const) {
+      const graph = chain(first, last);
       expect(removeIdentities(graph)).toBe(graph);
     }
   });
