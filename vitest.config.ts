@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { failOnSkips } from "./test/support/fail-on-skips.js";
 
@@ -11,6 +12,8 @@ export default defineConfig({
     exclude: ["**/node_modules/**", "**/dist/**", "**/out/**"],
     // Processes, not threads: the host starts worker threads of its own, and process.exitCode and memory are real.
     pool: "forks",
+    // Every core: left to itself vitest keeps one free, which on a small machine is half of it.
+    maxWorkers: availableParallelism(),
     testTimeout: 60_000,
     hookTimeout: 120_000,
     reporters: requireAll ? ["default", failOnSkips()] : ["default"],
