@@ -47,3 +47,22 @@ export function weightSlices(graph: Graph, group: Group): WeightSlice[] {
   }
   return slices;
 }
+
+/** For each atom, the mean over its slices of the sum of `worth` over their weights; tensors whose worth is null do not count. */
+export function meanOverSlices(
+  graph: Graph,
+  group: Group,
+  worthOf: (tensor: string, weights: Float32Array) => ((position: number) => number) | null,
+): Float64Array {
+  const sums = new Float64Array(group.atoms.length);
+  const members = new Float64Array(group.atoms.length);
+  for (const { atom, tensor, each } of weightSlices(graph, group)) {
+    const worth = worthOf(tensor, graph.tensors.get(tensor)!.data as Float32Array);
+    if (!worth) continue;
+    let sum = 0;
+    each((i) => (sum += worth(i)));
+    sums[atom]! += sum;
+    members[atom]!++;
+  }
+  return sums.map((s, i) => s / Math.max(1, members[i]!));
+}

@@ -1,5 +1,5 @@
 import { defineCriterion } from "../criterion.js";
-import { weightSlices } from "../group-weights.js";
+import { meanOverSlices } from "../group-weights.js";
 
 /**
  * Mean over all coupled weights of the sum of squares of the channel's slice: filters that make it, batch norms that
@@ -11,16 +11,5 @@ export const groupNorm = defineCriterion({
   source: "Fang et al. 2023, DepGraph",
   needsFlow: false,
   normaliser: "group-mean",
-  scoreGroup({ graph, group }) {
-    const sums = new Float64Array(group.atoms.length);
-    const members = new Float64Array(group.atoms.length);
-    for (const { atom, tensor, each } of weightSlices(graph, group)) {
-      const w = graph.tensors.get(tensor)!.data as Float32Array;
-      let square = 0;
-      each((i) => (square += w[i]! ** 2));
-      sums[atom]! += square;
-      members[atom]!++;
-    }
-    return sums.map((s, i) => s / Math.max(1, members[i]!));
-  },
+  scoreGroup: ({ graph, group }) => meanOverSlices(graph, group, (_, w) => (i) => w[i]! ** 2),
 });
