@@ -116,13 +116,18 @@ export async function compare(options: CompareOptions): Promise<CompareResult> {
 
   const runs: CompareRun[] = [];
   const total = criteria.length * seeds * macs.length;
-  for (const target of macs) {
-    for (let s = 0; s < seeds; s++) {
-      for (const criterion of criteria) {
-        meter.begin(`${criterion}, seed ${seed + s}, ${percent(target)} of the MACs`, 0.98 / total);
-        runs.push(await oneRun(options, setup, folder, { criterion, seed: seed + s, target }, meter));
+  const dense = densePackage(setup.graph, path.join(folder, "runs", ".dense"));
+  try {
+    for (const target of macs) {
+      for (let s = 0; s < seeds; s++) {
+        for (const criterion of criteria) {
+          meter.begin(`${criterion}, seed ${seed + s}, ${percent(target)} of the MACs`, 0.98 / total);
+          runs.push(await oneRun(options, setup, folder, { criterion, seed: seed + s, target }, dense, meter));
+        }
       }
     }
+  } finally {
+    await dense.remove();
   }
   const result = await sumUp(setup, folder, runs, criteria, macs);
   await writeAtomically(path.join(folder, "compare.json"), `${JSON.stringify(result, null, 1)}\n`);
@@ -199,6 +204,7 @@ async function oneRun(
   setup: Setup,
   folder: string,
   which: Which,
+  dense: DensePackage,
   meter: ProgressMeter,
 ): Promise<CompareRun> {
   const { graph, data, engine } = setup;
@@ -226,7 +232,7 @@ async function oneRun(
     validation: result.pruned.accuracy!,
     test: hasTest ? (await engine.evaluate(result.graph, data.test)).accuracy : null,
     measuredShare: measure
-      ? await measuredShare(graph, result.graph, path.join(folder, "runs", `.${name}`), options)
+      ? await measuredShare(await dense.folder(), result.graph, path.join(folder, "runs", `.${name}`), options)
       : null,
   };
   await writeAtomically(file, `${JSON.stringify({ key, run }, null, 1)}\n`);
@@ -242,18 +248,33 @@ async function readRun(file: string, key: string): Promise<CompareRun | null> {
   }
 }
 
+/** The package that every run is timed against: emitted when the first run needs it. */
+interface DensePackage {
+  folder(): Promise<string>;
+  remove(): Promise<void>;
+}
+
+function densePackage(graph: Graph, folder: string): DensePackage {
+  let emitted: Promise<unknown> | null = null;
+  return {
+    async folder() {
+      await (emitted ??= emit(foldedGraph(graph), { out: folder, overwrite: true }));
+      return folder;
+    },
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
 /** Median time of the pruned package over that of the dense one, timed in turns. */
 async function measuredShare(
-  dense: Graph,
+  dense: string,
   pruned: Graph,
   work: string,
   { runs = 100 }: CompareOptions,
 ): Promise<number> {
-  const folders = [path.join(work, "dense"), path.join(work, "pruned")];
   try {
-    await emit(foldedGraph(dense), { out: folders[0]! });
-    await emit(foldedGraph(pruned), { out: folders[1]! });
-    const measured = await measurePackages(folders, { runs });
+    await emit(foldedGraph(pruned), { out: work });
+    const measured = await measurePackages([dense, work], { runs });
     return 1 / measured[1]!.speedup!.median;
   } finally {
     await rm(work, { recursive: true, force: true });
