@@ -61,9 +61,11 @@ export function winogradGain(graph: Graph, node: Node, { variant, winograd }: De
   if (node.op !== "conv2d" || variant === "scalar" || winograd === "off") return 1;
   const [kh, kw, ci, co] = graph.tensors.get(node.inputs[1]!)!.type.shape as [number, number, number, number];
   const { strides, dilations, groups } = node.attrs as { strides: number[]; dilations: number[]; groups: number };
-  if (kh !== 3 || kw !== 3 || groups !== 1 || [...strides, ...dilations].some((s) => s !== 1)) return 1;
+  const stride = strides[0];
+  if (kh !== 3 || kw !== 3 || groups !== 1 || dilations.some((d) => d !== 1) || strides[1] !== stride) return 1;
+  if (stride !== 1 && stride !== 2) return 1;
   const [, height, width] = graph.tensors.get(node.outputs[0]!)!.type.shape as [number, number, number, number];
-  return winogradShare({ height, width, ci, co }, variant);
+  return winogradShare({ stride, height, width, ci, co }, variant);
 }
 
 /** Whether the emitter evaluates this node inside its neighbour's kernel. */

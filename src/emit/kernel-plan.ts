@@ -20,7 +20,7 @@ export interface PlannedLayer {
   readonly shape: readonly number[];
   readonly macs: number;
   readonly bytes: MovedBytes;
-  /** pixels x channels of the register tiles, where the kernel has one; F(4x4,3x3) before it: by Winograd's method. */
+  /** pixels x channels of the register tiles, where the kernel has one; F(4x4,3x3) before it: by Winograd's method, /2 at stride 2. */
   readonly tiles?: Readonly<Record<Variant, string>>;
   /** Place in weights.bin. */
   readonly weights?: { readonly offset: number; readonly bytes: number };
@@ -104,7 +104,7 @@ function tileNames(step: Extract<Step, { kind: "conv" }>, laid: LaidOut): Record
   const name = (variant: Variant): string => {
     const winograd = isWinograd(step, variant);
     const tiles = winograd ? winogradTiles(step, variant) : convTiles(step, laid, variant);
-    return `${winograd ? "F(4x4,3x3) " : ""}${tiles.map(({ rows, nr }) => `${rows}x${nr}`).join(" ")}`;
+    return `${winograd ? `${step.winograd.scheme.label} ` : ""}${tiles.map(({ rows, nr }) => `${rows}x${nr}`).join(" ")}`;
   };
   return { simd: name("simd"), relaxed: name("relaxed") };
 }

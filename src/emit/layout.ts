@@ -8,7 +8,7 @@
  */
 import { sameShape, sizeOf, type Shape } from "../model/types.js";
 import { callsOf } from "../kernels/calls/index.js";
-import { INPUT_TILE, TILE } from "../kernels/winograd.js";
+import { TILE } from "../kernels/winograd.js";
 import {
   identityLoops,
   renameInputs,
@@ -123,9 +123,10 @@ type Border = [number, number, number, number];
 
 /** Pads with which whole tiles cover the image: what lies outside must be zeros, since transforms mix all of a tile. */
 function tiledPads({ pads, winograd }: ConvStep, x: { h: number; w: number }): Border {
+  const { scheme, chunks } = winograd!;
   const after = (tiles: number, before: number, extent: number): number =>
-    TILE * tiles + INPUT_TILE - TILE - before - extent;
-  const { rows, columns } = winograd!.chunks;
+    scheme.stride * TILE * (tiles - 1) + scheme.points - before - extent;
+  const { rows, columns } = chunks;
   return [pads[0], pads[1], after(rows, pads[0], x.h), after(columns, pads[1], x.w)];
 }
 

@@ -141,7 +141,7 @@ function winogradNodes({ plan, variants }: PassportFacts): Map<string, number> {
   return new Map(
     plan.laid.steps.flatMap((step) =>
       step.kind === "conv" && variants.some((v) => isWinograd(step, v))
-        ? [[step.name, winogradRoundings(step.ci)] as const]
+        ? [[step.name, winogradRoundings(step.winograd!.scheme, step.ci)] as const]
         : [],
     ),
   );

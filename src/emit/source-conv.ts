@@ -3,6 +3,7 @@ import { depthwisePixels, depthwiseTile } from "../kernels/depthwise-source.js";
 import { constantTile } from "../kernels/tile-source.js";
 import { panelWidths, rowTiles, type TileRows, type Variant } from "../kernels/tiles.js";
 import { panelsBytes } from "../kernels/weights.js";
+import type { Scheme } from "../kernels/winograd.js";
 import { convParts, convShape, convTiles } from "./kernel-plan.js";
 import { hasBorder, imageBytes, interiorBytes, rowBytes, type LaidOut } from "./layout.js";
 import { Lines, type TileLibrary } from "./source-tiles.js";
@@ -14,8 +15,9 @@ export interface Place {
   readonly tiles: TileLibrary;
   /** Address of a tensor's first real pixel. */
   at(tensor: string): number;
-  /** Address of the vectors between the passes of a transform (Winograd). */
+  /** Addresses of the vectors between the passes of a transform (Winograd), and of a scheme's coefficients. */
   readonly passes: number;
+  readonly coefficients: (scheme: Scheme) => number;
 }
 
 const step = (name: string, bytes: number): string => (bytes === 0 ? "" : `${name} += ${bytes};`);

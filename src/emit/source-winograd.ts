@@ -2,8 +2,8 @@
 import { constantTile } from "../kernels/tile-source.js";
 import { planRows, rowTiles, type TileRows, type Variant } from "../kernels/tiles.js";
 import { panelsBytes } from "../kernels/weights.js";
-import { PRODUCTS, TILE } from "../kernels/winograd.js";
-import { inputTransform, outputTransform } from "../kernels/winograd-source.js";
+import { TILE } from "../kernels/winograd.js";
+import { inputTransform, matrixOffset, outputTransform } from "../kernels/winograd-source.js";
 import { imageBytes, rowBytes, type LaidOut } from "./layout.js";
 import type { MemoryPlan } from "./memory-plan.js";
 import { pixelTiles, type Place } from "./source-conv.js";
@@ -30,14 +30,15 @@ export function winogradBody(s: WinogradStep, weights: number, transformed: numb
   const x = laid.layouts.get(s.x)!;
   const y = laid.layouts.get(s.y)!;
   const r = s.residual === null ? null : laid.layouts.get(s.residual)!;
+  const { scheme } = s.winograd;
   const { columns, rows, chunkRows, vProduct, mProduct } = s.winograd.chunks;
   const v = place.at(s.winograd.scratch);
-  const m = v + PRODUCTS * vProduct;
-  const scratch = place.passes;
+  const m = v + scheme.products * vProduct;
+  const use = { scheme, coefficients: place.coefficients(scheme), scratch: place.passes };
   const [xPixel, yPixel] = [x.cs * 4, y.cs * 4];
 
   const input = tiles.add("winogradInput", (name) =>
-    inputTransform(name, { tiles: columns, xCol: xPixel, xRow: rowBytes(x), product: vProduct, scratch }),
+    inputTransform(name, { ...use, tiles: columns, xCol: xPixel, xRow: rowBytes(x), product: vProduct }),
   );
   const products = (tileRows: number): string =>
     tiles.add("winogradProducts", (name) => productsText(name, tileRows * columns));
@@ -46,7 +47,7 @@ export function winogradBody(s: WinogradStep, weights: number, transformed: numb
     const sums = { xCol: xPixel, yCol: yPixel, rCol: null, panel };
     const once = { seg: xPixel, nx: 1, xStep: 0, ny: 1, yStep: 0, act: 0 };
     const text = new Lines();
-    text.repeat(PRODUCTS, "f", () => {
+    text.repeat(scheme.products, "f", () => {
       text.add("let p = v, q = m;");
       pixelTiles(text, {
         ...sums,
@@ -62,7 +63,8 @@ export function winogradBody(s: WinogradStep, weights: number, transformed: numb
   const output = (inside: number): string =>
     tiles.add("winogradOutput", (name) =>
       outputTransform(name, {
-        ...{ width: y.w, rows: inside, product: mProduct, scratch },
+        ...use,
+        ...{ width: y.w, rows: inside, product: mProduct },
         ...{ panel: panelsBytes(4, 9 * storedChannels(s, x)), yCol: yPixel, yRow: rowBytes(y) },
         ...{ rCol: r ? r.cs * 4 : null, rRow: r ? rowBytes(r) : 0, act: ACTIVATION_CODE[s.act] },
       }),
@@ -74,7 +76,7 @@ export function winogradBody(s: WinogradStep, weights: number, transformed: numb
   const chunk = (tileRows: number, inside: number): void => {
     out.add(`let v: usize = ${v};`);
     out.repeat(tileRows, "i", () => {
-      out.add(`${input}(a, v);`, `a += ${TILE * rowBytes(x)}; v += ${columns * xPixel};`);
+      out.add(`${input}(a, v);`, `a += ${scheme.stride * TILE * rowBytes(x)}; v += ${columns * xPixel};`);
     });
     out.add(`let m: usize = ${m};`, `${products(tileRows)}(${transformed}, ${v}, m);`);
     const back = (count: number, rowsInside: number): void => {
@@ -125,10 +127,11 @@ export function setupCalls(laid: LaidOut, weights: WeightsPlan, memory: MemoryPl
     const from = memory.weightsOffset + weights.chunks.get(i)!.offset;
     const to = memory.transformedOffset + weights.transformed.get(i)!.offset;
     const x = laid.layouts.get(step.x)!;
-    const call = `winograd_weights(${from}, ${to}, ${Math.ceil(step.co / 4)}, ${storedChannels(step, x)}, ${x.cs});`;
+    const { scheme } = step.winograd;
+    const matrix = memory.weightsOffset + weights.schemes.get(scheme.stride)!.offset + matrixOffset(scheme);
+    const sizes = `${Math.ceil(step.co / 4)}, ${storedChannels(step, x)}, ${x.cs}`;
+    const call = `winograd_weights(${from}, ${to}, ${sizes}, ${matrix}, ${scheme.points});`;
     calls.set(call, [...(calls.get(call) ?? []), step.name]);
   });
-  if (calls.size === 0) return [];
-  const described = [...calls].map(([call, names]) => `${call} // ${names.join(", ").replace(/\s+/g, " ")}`);
-  return [`winograd_constants(${memory.transformedOffset + 16 * PRODUCTS});`, ...described];
+  return [...calls].map(([call, names]) => `${call} // ${names.join(", ").replace(/\s+/g, " ")}`);
 }

@@ -60,6 +60,7 @@ export function moduleSource(plan: EmissionPlan, variant: Variant): string {
     tiles,
     at: (tensor) => interiorAddress(laid, tensor, memory.addresses.get(tensor)!),
     passes: memory.transformedOffset,
+    coefficients: ({ stride }) => memory.weightsOffset + plan.weights.schemes.get(stride)!.offset,
   };
 
   const layers: string[] = [];
@@ -89,8 +90,7 @@ export function moduleSource(plan: EmissionPlan, variant: Variant): string {
   });
 
   const setup = setupCalls(laid, plan.weights, memory, variant);
-  if (setup.length > 0)
-    for (const name of ["winograd_constants", "winograd_weights", "winograd_self_test"]) call("winograd", name);
+  if (setup.length > 0) for (const name of ["winograd_weights", "winograd_self_test"]) call("winograd", name);
   const tileText = tiles.text;
   for (const name of ["madd", "relu4", "relu6of4"]) if (tileText.includes(`${name}(`)) call("simd", name);
   const importText = [...imports]

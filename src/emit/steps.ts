@@ -3,7 +3,7 @@
  * `lower` makes it from a graph; `layout` adds the moves that different memory layouts need.
  */
 import type { Variant } from "../kernels/tiles.js";
-import type { WinogradChunks } from "../kernels/winograd.js";
+import type { Scheme, WinogradChunks } from "../kernels/winograd.js";
 import type { Attrs, Dtype, Shape, TensorData } from "../model/types.js";
 
 export type Activation = "none" | "relu" | "relu6";
@@ -24,6 +24,7 @@ interface StepBase {
 
 /** How a convolution is computed by Winograd's method. */
 export interface WinogradUse {
+  readonly scheme: Scheme;
   /** Builds that do. */
   readonly variants: readonly Variant[];
   readonly chunks: WinogradChunks;

@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { alignUp } from "../kernels/memory.js";
 import { packPanels, packVector, segmentRows } from "../kernels/weights.js";
-import { transformedBytes } from "../kernels/winograd.js";
-import { SCRATCH_BYTES } from "../kernels/winograd-source.js";
+import { SCHEMES, transformedBytes, type Scheme } from "../kernels/winograd.js";
+import { schemeConstants, scratchBytes } from "../kernels/winograd-source.js";
 import { packWords } from "../model/words.js";
 import { convGeometry } from "./conv-geometry.js";
 import { stepConstants } from "./kernel-step.js";
@@ -28,6 +28,8 @@ export interface WeightsPlan {
    */
   readonly transformed: ReadonlyMap<number, WeightsChunk>;
   readonly transformedBytes: number;
+  /** Constants of the schemes of Winograd's method that steps use, by stride. */
+  readonly schemes: ReadonlyMap<Scheme["stride"], WeightsChunk>;
 }
 
 function convWeights(step: ConvStep, x: TensorLayout, y: TensorLayout): Float32Array {
@@ -112,13 +114,24 @@ export function planWeights(steps: readonly Step[], layouts: ReadonlyMap<string,
     }
     chunks.set(i, chunk);
   });
+  const used = Object.values(SCHEMES).filter((scheme) =>
+    steps.some((step) => step.kind === "conv" && step.winograd?.scheme === scheme),
+  );
+  const schemes = new Map<Scheme["stride"], WeightsChunk>();
+  for (const scheme of used) {
+    const bytes = schemeConstants(scheme);
+    schemes.set(scheme.stride, { offset: end, bytes: bytes.length });
+    parts.push(bytes);
+    end += bytes.length;
+  }
   const file = new Uint8Array(end);
   let at = 0;
   for (const part of parts) {
     file.set(part, at);
     at += part.length;
   }
-  return { file, chunks, ...planTransformed(steps, layouts, chunks) };
+  const scratch = Math.max(0, ...used.map(scratchBytes));
+  return { file, chunks, schemes, ...planTransformed(steps, layouts, chunks, scratch) };
 }
 
 /** Equal chunks of the file are transformed once. */
@@ -126,14 +139,16 @@ function planTransformed(
   steps: readonly Step[],
   layouts: ReadonlyMap<string, TensorLayout>,
   chunks: ReadonlyMap<number, WeightsChunk>,
+  scratch: number,
 ): Pick<WeightsPlan, "transformed" | "transformedBytes"> {
   const transformed = new Map<number, WeightsChunk>();
   const known = new Map<string, WeightsChunk>();
-  let end = alignUp(SCRATCH_BYTES, 64);
+  let end = alignUp(scratch, 64);
   steps.forEach((step, i) => {
     if (step.kind !== "conv" || !step.winograd) return;
-    const bytes = transformedBytes(layouts.get(step.x)!.cs, step.co);
-    const key = `${chunks.get(i)!.offset} ${bytes}`;
+    const { scheme } = step.winograd;
+    const bytes = transformedBytes(scheme, layouts.get(step.x)!.cs, step.co);
+    const key = `${chunks.get(i)!.offset} ${scheme.stride} ${bytes}`;
     const place = known.get(key) ?? { offset: end, bytes };
     if (!known.has(key)) end = alignUp(end + bytes, 64);
     known.set(key, place);

@@ -1,6 +1,6 @@
 /** Which convolutions are computed by Winograd's method (src/kernels/winograd.ts), and what that needs of the layout. */
 import type { Variant } from "../kernels/tiles.js";
-import { chunksOf, PRODUCTS } from "../kernels/winograd.js";
+import { chunksOf, SCHEMES, type Scheme } from "../kernels/winograd.js";
 import { winogradShare } from "../kernels/winograd-cost.js";
 import type { Shape } from "../model/types.js";
 import { imageOf, type TensorLayout } from "./layout.js";
@@ -11,14 +11,15 @@ export type WinogradMode = "auto" | "off" | "always";
 
 const VARIANTS: readonly Variant[] = ["simd", "relaxed"];
 
-/** Dense 3x3 windows that move by one pixel. */
-function fits(step: ConvStep): boolean {
+/** The scheme for dense 3x3 windows that move by one or two pixels, as many each way. */
+export function schemeOf({ kernel, strides, dilations, groups }: ConvStep): Scheme | undefined {
   const all = (values: readonly number[], v: number): boolean => values.every((w) => w === v);
-  return all(step.kernel, 3) && all(step.strides, 1) && all(step.dilations, 1) && step.groups === 1;
+  if (!all(kernel, 3) || !all(dilations, 1) || groups !== 1) return undefined;
+  return Object.values(SCHEMES).find(({ stride }) => all(strides, stride));
 }
 
-function pays({ ci, co }: ConvStep, height: number, width: number, variant: Variant): boolean {
-  return winogradShare({ height, width, ci, co }, variant) < 1;
+function pays({ ci, co }: ConvStep, { stride }: Scheme, height: number, width: number, variant: Variant): boolean {
+  return winogradShare({ stride, height, width, ci, co }, variant) < 1;
 }
 
 /** Input channels for which the file keeps weights: the padding is left out where no build sums over the window. */
@@ -31,16 +32,18 @@ export function chooseWinograd(lowered: Lowered, mode: WinogradMode): Lowered {
   if (mode === "off") return lowered;
   const shapes = new Map<string, Shape>(lowered.shapes);
   const steps = lowered.steps.map((step): Step => {
-    if (step.kind !== "conv" || !fits(step)) return step;
+    if (step.kind !== "conv") return step;
+    const scheme = schemeOf(step);
+    if (!scheme) return step;
     const { h, w } = imageOf(shapes.get(step.y)!);
-    const variants = VARIANTS.filter((v) => mode === "always" || pays(step, h, w, v));
+    const variants = VARIANTS.filter((v) => mode === "always" || pays(step, scheme, h, w, v));
     if (variants.length === 0) return step;
     const stride = (channels: number): number => Math.ceil(channels / 4) * 4;
-    const chunks = chunksOf(h, w, stride(step.ci), stride(step.co));
+    const chunks = chunksOf(scheme, h, w, stride(step.ci), stride(step.co));
     let scratch = `${step.y}@winograd`;
     while (shapes.has(scratch)) scratch += "'";
-    shapes.set(scratch, [(PRODUCTS * (chunks.vProduct + chunks.mProduct)) / 4]);
-    return { ...step, winograd: { variants, chunks, scratch } };
+    shapes.set(scratch, [(scheme.products * (chunks.vProduct + chunks.mProduct)) / 4]);
+    return { ...step, winograd: { scheme, variants, chunks, scratch } };
   });
   return { ...lowered, steps, shapes };
 }

@@ -16,10 +16,11 @@
  * 0.15 to 0.3, 1x32 of 32 0.8.
  */
 import { planRows, rowsCycles, rowTiles, type Variant } from "./tiles.js";
-import { chunksOf, PRODUCTS, transformedBytes, winogradRoundings } from "./winograd.js";
+import { chunksOf, SCHEMES, transformedBytes, winogradRoundings } from "./winograd.js";
 
 /** Extent of the output, and channels. */
 export interface Conv3x3 {
+  readonly stride: 1 | 2;
   readonly height: number;
   readonly width: number;
   readonly ci: number;
@@ -37,9 +38,9 @@ function product(m: number, k: number, n: number, variant: Variant): number {
 
 /** Cycles around the sums of a tile of registers: the bias, the stores, the call. */
 const CALL = 12;
-/** Cycles of the transforms of a tile, for each 4 channels. */
-const INPUT_CYCLES = 65;
-const OUTPUT_CYCLES = 55;
+/** Cycles of the transforms of a tile, for each 4 channels, by stride. */
+const INPUT_CYCLES = { 1: 65, 2: 110 };
+const OUTPUT_CYCLES = { 1: 55, 2: 85 };
 /** Bytes of transformed weights that come from beyond the second cache in a cycle: all of them, for every chunk. */
 const STREAM = 12;
 
@@ -48,13 +49,14 @@ export function directCycles({ height, width, ci, co }: Conv3x3, variant: Varian
   return height * product(width, 9 * (ci < 4 ? ci : ceil4(ci)), co, variant);
 }
 
-export function winogradCycles({ height, width, ci, co }: Conv3x3, variant: Variant): number {
+export function winogradCycles({ stride, height, width, ci, co }: Conv3x3, variant: Variant): number {
   const [c, n] = [ceil4(ci), ceil4(co)];
-  const { columns, rows, chunkRows } = chunksOf(height, width, c, n);
-  let cycles = rows * columns * ((c / 4) * INPUT_CYCLES + (n / 4) * OUTPUT_CYCLES);
+  const scheme = SCHEMES[stride];
+  const { columns, rows, chunkRows } = chunksOf(scheme, height, width, c, n);
+  let cycles = rows * columns * ((c / 4) * INPUT_CYCLES[stride] + (n / 4) * OUTPUT_CYCLES[stride]);
   for (const [tileRows, count] of rowTiles(rows, chunkRows)) {
-    const sums = PRODUCTS * product(tileRows * columns, c, n, variant);
-    cycles += count * Math.max(sums, transformedBytes(c, n) / STREAM);
+    const sums = scheme.products * product(tileRows * columns, c, n, variant);
+    cycles += count * Math.max(sums, transformedBytes(scheme, c, n) / STREAM);
   }
   return cycles;
 }
@@ -73,8 +75,8 @@ const known = new Map<string, number>();
 
 /** Predicted time of the layer by Winograd's method as a share of the direct kernel's; 1 where it is not taken. */
 export function winogradShare(shape: Conv3x3, variant: Variant): number {
-  if (winogradRoundings(shape.ci) * 2 ** -24 > LARGEST_BOUND) return 1;
-  const key = [shape.height, shape.width, shape.ci, shape.co, variant].join();
+  if (winogradRoundings(SCHEMES[shape.stride], shape.ci) * 2 ** -24 > LARGEST_BOUND) return 1;
+  const key = [shape.stride, shape.height, shape.width, shape.ci, shape.co, variant].join();
   let share = known.get(key);
   if (share === undefined) {
     share = winogradCycles(shape, variant) / directCycles(shape, variant);

@@ -1,11 +1,12 @@
 /**
- * Text of the transforms of Winograd F(4x4,3x3) for one geometry; the method, its points and its error: winograd.ts.
+ * Text of the transforms of Winograd's method for one geometry; the method, its points and its error: winograd.ts.
  *
- * Vectors are 4 channels. A tile's 36 vectors do not fit into 16 registers, so a transform goes over columns into a small
+ * Vectors are 4 channels. A tile's vectors (36, or 81 at stride 2) do not fit into 16 registers, so a transform goes over columns into a small
  * scratch that stays in the first cache, and from there over rows. One function does a row of tiles. The products between
  * the transforms are the tiles of tile-source.ts.
  */
-import { INPUT_TILE, PRODUCTS, TILE } from "./winograd.js";
+import { alignUp } from "./memory.js";
+import { SCHEMES, TILE, type Scheme } from "./winograd.js";
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const ACTIVATE = ["", "relu4", "relu6of4"];
@@ -16,58 +17,133 @@ const add = (a: string, b: string): string => `f32x4.add(${a}, ${b})`;
 const sub = (a: string, b: string): string => `f32x4.sub(${a}, ${b})`;
 const mul = (a: string, k: string): string => `f32x4.mul(${a}, ${k})`;
 
-/** What `winograd_constants` has put into memory (assembly/kernels/winograd.ts), in its order. */
-const CONSTANTS = ["a", "b", "a2", "b2", "a3", "b3", "minusA2", "minusB2", "product", "minusSum"] as const;
-type Constant = (typeof CONSTANTS)[number];
-/** Bytes of the scratch: 36 vectors, and the constants behind them. */
-export const SCRATCH_BYTES = 16 * PRODUCTS + 4 * CONSTANTS.length;
+/** Coefficients of the transforms, by the names that the text gives them. */
+interface Coefficients {
+  readonly input: Readonly<Record<string, number>>;
+  readonly output: Readonly<Record<string, number>>;
+}
 
-/** Reads constants: V8 13 would put a vector together at every use of one that it knows (7 % of 32 x 32 x 16). */
-const constants = (scratch: number, names: readonly Constant[]): string =>
-  `const ${names
-    .map((k) => `${k} = v128.load32_splat(${scratch}, ${16 * PRODUCTS + 4 * CONSTANTS.indexOf(k)})`)
-    .join(", ")};`;
-const INPUT_CONSTANTS = ["a", "b", "minusA2", "minusB2", "product", "minusSum"] as const;
-const OUTPUT_CONSTANTS = ["a", "b", "a2", "b2", "a3", "b3"] as const;
+type Store = (k: number, value: string) => string;
 
-/** B^T times d0 to d5. The rows of +p and -p are the even part of a polynomial plus and minus its odd part. */
-function inputLines(store: (k: number, value: string) => string): string[] {
-  const pair = (k: number, point: string, minusOther: string): string[] => [
+/** What is particular to a scheme: both transforms of the vectors d0, d1, .. along an axis. */
+interface Transform {
+  readonly coefficients: Coefficients;
+  /** B^T times d. */
+  readonly input: (store: Store) => string[];
+  /** The first `count` rows of A^T times d. */
+  readonly output: (count: number, store: Store) => string[];
+}
+
+/** Powers of the points, which A^T consists of. */
+function powers({ a, b }: Scheme): Readonly<Record<string, number>> {
+  return { a, b, a2: a * a, b2: b * b, a3: a ** 3, b3: b ** 3 };
+}
+
+function unitTransform(scheme: Scheme): Transform {
+  const { a, b } = scheme;
+  /** The rows of +p and -p are the even part of a polynomial plus and minus its odd part. */
+  const pair = (k: number, point: string, minusOther: string, store: Store): string[] => [
     "{",
     `  const even = ${madd("d2", minusOther, "d4")}, odd = ${mul(madd("d1", minusOther, "d3"), point)};`,
     `  ${store(k, add("even", "odd"))}`,
     `  ${store(k + 1, sub("even", "odd"))}`,
     "}",
   ];
-  return [
-    store(0, madd("d0", "product", madd("d2", "minusSum", "d4"))),
-    ...pair(1, "a", "minusB2"),
-    ...pair(3, "b", "minusA2"),
-    store(5, madd("d1", "product", madd("d3", "minusSum", "d5"))),
-  ];
+  return {
+    coefficients: {
+      input: { a, b, minusA2: -a * a, minusB2: -b * b, product: a * a * b * b, minusSum: -(a * a + b * b) },
+      output: powers(scheme),
+    },
+    input: (store) => [
+      store(0, madd("d0", "product", madd("d2", "minusSum", "d4"))),
+      ...pair(1, "a", "minusB2", store),
+      ...pair(3, "b", "minusA2", store),
+      store(5, madd("d1", "product", madd("d3", "minusSum", "d5"))),
+    ],
+    output: (count, store) => {
+      const rows = [
+        add(add("d0", "s"), "t"),
+        madd("u", "a", mul("v", "b")),
+        madd("s", "a2", mul("t", "b2")),
+        madd("u", "a3", madd("v", "b3", "d5")),
+      ];
+      return [
+        `const s = ${add("d1", "d2")}, t = ${add("d3", "d4")};`,
+        ...(count > 1 ? [`const u = ${sub("d1", "d2")}, v = ${sub("d3", "d4")};`] : []),
+        ...range(count).map((k) => store(k, rows[k]!)),
+      ];
+    },
+  };
 }
 
-/** The first `count` rows of A^T times d0 to d5. */
-function outputLines(count: number, store: (k: number, value: string) => string): string[] {
-  const rows = [
-    add(add("d0", "s"), "t"),
-    madd("u", "a", mul("v", "b")),
-    madd("s", "a2", mul("t", "b2")),
-    madd("u", "a3", madd("v", "b3", "d5")),
-  ];
-  return [
-    `const s = ${add("d1", "d2")}, t = ${add("d3", "d4")};`,
-    ...(count > 1 ? [`const u = ${sub("d1", "d2")}, v = ${sub("d3", "d4")};`] : []),
-    ...range(count).map((k) => store(k, rows[k]!)),
-  ];
+/** Points 0, a, -a, b, infinity of the even phase, then the odd phase as it is. */
+function halvingTransform(scheme: Scheme): Transform {
+  const { a, b } = scheme;
+  return {
+    coefficients: { input: { a, minusA: -a, minusB: -b, minusA2: -a * a }, output: powers(scheme) },
+    // All rows but b's are those of F(3,2) at 0, +-a and infinity, of differences that have no part in b.
+    input: (store) => [
+      `const e0 = ${madd("d0", "minusB", "d2")}, e1 = ${madd("d2", "minusB", "d4")};`,
+      `const e2 = ${madd("d4", "minusB", "d6")}, e3 = ${madd("d6", "minusB", "d8")};`,
+      store(0, madd("e0", "minusA2", "e2")),
+      store(1, madd("e1", "a", "e2")),
+      store(2, madd("e1", "minusA", "e2")),
+      store(3, madd("d2", "minusA2", "d6")),
+      store(4, madd("e1", "minusA2", "e3")),
+      ...range(TILE).map((i) => store(5 + i, `d${2 * i + 1}`)),
+    ],
+    output: (count, store) => {
+      const rows = [
+        add(add("d0", "d5"), add("s", "d3")),
+        madd("u", "a", madd("d3", "b", "d6")),
+        madd("s", "a2", madd("d3", "b2", "d7")),
+        madd("u", "a3", madd("d3", "b3", add("d4", "d8"))),
+      ];
+      return [
+        `const s = ${add("d1", "d2")};`,
+        ...(count > 1 ? [`const u = ${sub("d1", "d2")};`] : []),
+        ...range(count).map((k) => store(k, rows[k]!)),
+      ];
+    },
+  };
 }
 
-/** Bytes of one row of the scratch. */
-const ROW = 16 * INPUT_TILE;
+const TRANSFORMS: Readonly<Record<1 | 2, Transform>> = {
+  1: unitTransform(SCHEMES[1]),
+  2: halvingTransform(SCHEMES[2]),
+};
 
-/** Loads d0 to d5, `step` bytes apart, and transforms them. */
-const pass = (from: string, step: number, lines: readonly string[]): string[] => [
-  `const ${range(INPUT_TILE)
+/** All coefficients of a scheme in the order in which they lie in the file. */
+function coefficientsOf({ stride }: Scheme): Map<string, number> {
+  const { input, output } = TRANSFORMS[stride].coefficients;
+  return new Map(Object.entries({ ...input, ...output }));
+}
+
+/** Bytes of the coefficients in front of G. */
+export const matrixOffset = (scheme: Scheme): number => alignUp(4 * coefficientsOf(scheme).size, 16);
+
+/** What the file of weights holds of a scheme: the coefficients in f32, then G in f64, row by row. */
+export function schemeConstants(scheme: Scheme): Uint8Array {
+  const g = Float64Array.from(scheme.matrices.g.flat());
+  const file = new Uint8Array(alignUp(matrixOffset(scheme) + g.byteLength, 16));
+  new Float32Array(file.buffer).set([...coefficientsOf(scheme).values()]);
+  new Float64Array(file.buffer, matrixOffset(scheme)).set(g);
+  return file;
+}
+
+/** Bytes of the scratch between the passes. */
+export const scratchBytes = ({ products }: Scheme): number => 16 * products;
+
+/** Reads coefficients: V8 13 would put a vector together at every use of one that it knows (7 % of 32 x 32 x 16). */
+function constants(scheme: Scheme, address: number, names: Readonly<Record<string, number>>): string {
+  const all = [...coefficientsOf(scheme).keys()];
+  const loads = Object.keys(names).map((k) => `${k} = v128.load32_splat(${address}, ${4 * all.indexOf(k)})`);
+  return `const ${loads.join(", ")};`;
+}
+
+/** Loads d0, d1, .., `step` bytes apart, and transforms them. */
+const pass = ({ points }: Scheme, from: string, step: number, lines: readonly string[]): string[] => [
+  `const ${range(points)
     .map((k) => `d${k} = v128.load(${from}${offset(k * step)})`)
     .join(", ")};`,
   ...lines,
@@ -86,56 +162,66 @@ function loop(count: number, pointers: readonly (readonly [string, string, numbe
 const body = (name: string, parameters: string, lines: readonly string[]): string =>
   `function ${name}(${parameters}): void {\n${indent(lines).join("\n")}\n}\n`;
 
+interface SchemeUse {
+  readonly scheme: Scheme;
+  /** Address of the scheme's coefficients. */
+  readonly coefficients: number;
+  /** Address of the scratch. */
+  readonly scratch: number;
+}
+
 /** Everything in bytes but `tiles`. */
-export interface InputTransform {
+export interface InputTransform extends SchemeUse {
   /** Tiles of a row. */
   readonly tiles: number;
   readonly xCol: number;
   readonly xRow: number;
-  /** From one of the 36 products to the next in V: tiles of a chunk times channels. */
+  /** From one of the products to the next in V: tiles of a chunk times channels. */
   readonly product: number;
-  /** Address of 36 vectors and the constants. */
-  readonly scratch: number;
 }
 
 /** `name(x, v)`: B^T d B of a row of tiles. x: first pixel of the first tile; v: its place in V. */
 export function inputTransform(name: string, g: InputTransform): string {
+  const { scheme } = g;
+  const { input, coefficients } = TRANSFORMS[scheme.stride];
+  const row = 16 * scheme.points;
   const scratch = String(g.scratch);
   const columns = pass(
+    scheme,
     "p",
     g.xRow,
-    inputLines((k, value) => `v128.store(mid, ${value}${offset(ROW * k)});`),
+    input((k, value) => `v128.store(mid, ${value}${offset(row * k)});`),
   );
   const rows = pass(
+    scheme,
     "mid",
     16,
-    inputLines((k, value) => `v128.store(p, ${value}${offset(k * g.product)});`),
+    input((k, value) => `v128.store(p, ${value}${offset(k * g.product)});`),
   );
   return body(name, "x: usize, v: usize", [
-    constants(g.scratch, INPUT_CONSTANTS),
+    constants(scheme, g.coefficients, coefficients.input),
     `for (let tile = 0; tile < ${g.tiles}; tile++) {`,
     `  const end = x + ${g.xCol};`,
     "  do {",
     ...indent(
       indent([
-        ...loop(INPUT_TILE, [["mid", scratch, 16], ["p", "x", g.xCol]], columns), // prettier-ignore
-        ...loop(INPUT_TILE, [["mid", scratch, ROW], ["p", "v", INPUT_TILE * g.product]], rows), // prettier-ignore
+        ...loop(scheme.points, [["mid", scratch, 16], ["p", "x", g.xCol]], columns), // prettier-ignore
+        ...loop(scheme.points, [["mid", scratch, row], ["p", "v", scheme.points * g.product]], rows), // prettier-ignore
         "x += 16; v += 16;",
       ]),
     ),
     "  } while (x < end);",
-    `  x += ${(TILE - 1) * g.xCol};`,
+    `  x += ${(scheme.stride * TILE - 1) * g.xCol};`,
     "}",
   ]);
 }
 
 /** Bytes but for counts. */
-export interface OutputTransform {
+export interface OutputTransform extends SchemeUse {
   /** Pixels of a row of outputs, and how many of the four rows there are. */
   readonly width: number;
   readonly rows: number;
   readonly product: number;
-  readonly scratch: number;
   /** From the bias of four channels to that of the next four. */
   readonly panel: number;
   readonly yCol: number;
@@ -149,18 +235,22 @@ export interface OutputTransform {
 
 /** `name(m, y, w)` or `name(m, y, w, r)`: act(A^T M A + bias + residual) of a row of tiles. w: the bias of the panels. */
 export function outputTransform(name: string, g: OutputTransform): string {
-  const { rCol, yCol } = g;
+  const { scheme, rCol, yCol } = g;
+  const { output, coefficients } = TRANSFORMS[scheme.stride];
+  const row = 16 * scheme.points;
   const scratch = String(g.scratch);
   const columns = pass(
+    scheme,
     "p",
-    INPUT_TILE * g.product,
-    outputLines(g.rows, (k, value) => `v128.store(mid, ${value}${offset(ROW * k)});`),
+    scheme.points * g.product,
+    output(g.rows, (k, value) => `v128.store(mid, ${value}${offset(row * k)});`),
   );
   const rows = (cols: number): string[] =>
     pass(
+      scheme,
       "mid",
       16,
-      outputLines(cols, (k, value) => {
+      output(cols, (k, value) => {
         const biased = add(value, "shift");
         const sum = rCol === null ? biased : add(biased, `v128.load(q${offset(k * rCol)})`);
         const act = ACTIVATE[g.act]!;
@@ -174,9 +264,9 @@ export function outputTransform(name: string, g: OutputTransform): string {
     "let bias = w;",
     "do {",
     ...indent([
-      ...loop(INPUT_TILE, [["mid", scratch, 16], ["p", "m", g.product]], columns), // prettier-ignore
+      ...loop(scheme.points, [["mid", scratch, 16], ["p", "m", g.product]], columns), // prettier-ignore
       "const shift = v128.load(bias);",
-      ...loop(g.rows, [["mid", scratch, ROW], ["p", "y", g.yRow], ...residual], rows(cols)), // prettier-ignore
+      ...loop(g.rows, [["mid", scratch, row], ["p", "y", g.yRow], ...residual], rows(cols)), // prettier-ignore
     ]),
     `  m += 16; y += 16; bias += ${g.panel};${rCol === null ? "" : " r += 16;"}`,
     "} while (y < end);",
@@ -185,7 +275,7 @@ export function outputTransform(name: string, g: OutputTransform): string {
   const rest = g.width % TILE;
   const next = `y += ${(TILE - 1) * yCol};${rCol === null ? "" : ` r += ${(TILE - 1) * rCol};`}`;
   return body(name, `m: usize, y: usize, w: usize${rCol === null ? "" : ", r: usize"}`, [
-    constants(g.scratch, OUTPUT_CONSTANTS),
+    constants(scheme, g.coefficients, coefficients.output),
     ...(full > 0 ? [`for (let tile = 0; tile < ${full}; tile++) {`, ...indent([...tile(TILE), next]), "}"] : []),
     ...(rest > 0 ? ["{", ...indent(tile(rest)), "}"] : []),
   ]);

@@ -1,10 +1,15 @@
 /**
- * Winograd's method F(4x4,3x3): 4 x 4 outputs of a 3x3 convolution at stride 1 from 36 products instead of 144.
+ * Winograd's method for 3x3 convolutions, 4 x 4 outputs at a time: F(4x4,3x3) at stride 1, and its like at stride 2.
  *
- *   Y = A^T [ sum over c of (G g_c G^T) . (B^T d_c B) ] A      d: 6 x 6 inputs, g: 3 x 3 taps, Y: 4 x 4 outputs
+ *   Y = A^T [ sum over c of (G g_c G^T) . (B^T d_c B) ] A      d: inputs of a tile, g: 3 x 3 taps, Y: 4 x 4 outputs
  *
  * (A. Lavin, S. Gray, "Fast algorithms for convolutional neural networks", CVPR 2016; the matrices are those of
- * Toom-Cook interpolation at the points 0, +-a, +-b and infinity.) The sums over channels are 36 matrix products.
+ * Toom-Cook interpolation at finite points and infinity.) The sums over channels are matrix products, one for each pair
+ * of points: 36 instead of 144 at stride 1.
+ *
+ * Stride 2. Along an axis the inputs of even index meet two of the taps at stride 1, those of odd index the third:
+ * F(4,2) of the former, 5 products, plus the 4 products of the latter as they are. That is 81 products of 144, and both
+ * kinds are one scheme: B^T and G pick the inputs and taps of a phase, A^T adds the phases.
  *
  * Error. To first order every rounding of a path of r operations moves a result by 2^-24 of the absolute values it runs
  * through, so with X_c the largest |d_c|
@@ -19,21 +24,14 @@
  * (The analysis in norms: B. Barabasz et al., "Error analysis and improving the accuracy of Winograd convolution for deep
  * neural networks", ACM TOMS 46, 2020.)
  *
- * Points. kappa depends on nothing else. The usual 0, +-1, +-2: 860; 0, +-1, 1/2, -2: 287; 0, +-1/sqrt 2, +-sqrt 2: 157,
- * with rounded coefficients; 0, +-5/8, +-13/8: 160, and all its coefficients but those of G are exact in f32. Measured
- * (rms against f64, 32 channels, relu'd normal inputs): 1.2e-6, 7e-7, 5.3e-7, 5.1e-7; a direct sum 2.2e-7.
+ * Points. kappa depends on nothing else. Stride 1: the usual 0, +-1, +-2: 860; 0, +-1, 1/2, -2: 287; 0, +-1/sqrt 2,
+ * +-sqrt 2: 157, with rounded coefficients; 0, +-5/8, +-13/8: 160, and all its coefficients but those of G are exact in
+ * f32. Measured (rms against f64, 32 channels, relu'd normal inputs): 1.2e-6, 7e-7, 5.3e-7, 5.1e-7; a direct sum 2.2e-7.
+ * Stride 2: 0, +-1, 2 or 1/2: 205; 0, +-3/4, 7/4: 88, exact too; no other points of eighths below 2 are under 85.
  */
 
-/** The points +-a and +-b. */
-export const POINT_A = 5 / 8;
-export const POINT_B = 13 / 8;
-
-/** Side of the outputs, of the inputs and number of products of one tile. */
+/** Side of the outputs of a tile. */
 export const TILE = 4;
-export const INPUT_TILE = 6;
-export const PRODUCTS = 36;
-
-const FINITE = [0, POINT_A, -POINT_A, POINT_B, -POINT_B];
 
 /** Coefficients of the product of (x - root), lowest power first. */
 function polynomial(roots: readonly number[]): number[] {
@@ -41,42 +39,84 @@ function polynomial(roots: readonly number[]): number[] {
 }
 
 interface Matrices {
-  /** [6][3], [6][6], [4][6]. */
+  /** [points][3], [points][points], [4][points]. */
   readonly g: readonly (readonly number[])[];
   readonly bt: readonly (readonly number[])[];
   readonly at: readonly (readonly number[])[];
 }
 
-export const MATRICES: Matrices = {
-  g: [
-    ...FINITE.map((p) => {
-      const others = FINITE.filter((q) => q !== p).reduce((n, q) => n * (p - q), 1);
-      return [1 / others, p / others, (p * p) / others];
-    }),
-    [0, 0, 1],
-  ],
-  bt: [...FINITE.map((p) => [...polynomial(FINITE.filter((q) => q !== p)), 0]), polynomial(FINITE)],
-  at: Array.from({ length: TILE }, (_, i) => [...FINITE.map((p) => p ** i), i === TILE - 1 ? 1 : 0]),
-};
+/** F(4, taps) by interpolation at `finite` points and infinity. */
+function toomCook(finite: readonly number[], taps: number): Matrices {
+  const powers = range(taps);
+  const others = (p: number): number[] => finite.filter((q) => q !== p);
+  return {
+    g: [
+      ...finite.map((p) => powers.map((t) => p ** t / others(p).reduce((n, q) => n * (p - q), 1))),
+      powers.map((t) => (t === taps - 1 ? 1 : 0)),
+    ],
+    bt: [...finite.map((p) => [...polynomial(others(p)), 0]), polynomial(finite)],
+    at: range(TILE).map((i) => [...finite.map((p) => p ** i), i === TILE - 1 ? 1 : 0]),
+  };
+}
+
+const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+const unit = (n: number, at: number): number[] => range(n).map((i) => (i === at ? 1 : 0));
+
+/** Inputs 0, 2, .. 8 meet taps 0 and 2 at the points of `even`, inputs 1, 3, 5, 7 meet tap 1. */
+function phases(even: Matrices): Matrices {
+  const inputs = 2 * TILE + 1;
+  const spread = (row: readonly number[]): number[] => range(inputs).map((i) => (i % 2 === 0 ? row[i / 2]! : 0));
+  return {
+    g: [...even.g.map(([first, last]) => [first!, 0, last!]), ...range(TILE).map(() => unit(3, 1))],
+    bt: [...even.bt.map(spread), ...range(TILE).map((i) => unit(inputs, 2 * i + 1))],
+    at: even.at.map((row, i) => [...row, ...unit(TILE, i)]),
+  };
+}
 
 /** How much larger than the plain sum of absolute products the terms of the transformed sum may be; see above. */
-export const AMPLIFICATION = ((): number => {
-  const { g, bt, at } = MATRICES;
+function amplificationOf({ g, bt, at }: Matrices): number {
   const rows = bt.map((row) => row.reduce((n, v) => n + Math.abs(v), 0));
   const sums = at.flatMap((row) =>
     [0, 1, 2].map((tap) => row.reduce((n, v, p) => n + Math.abs(v * g[p]![tap]!) * rows[p]!, 0)),
   );
   return Math.max(...sums) ** 2;
-})();
-
-/** Roundings of a layer with `ci` input channels, each counted as many times as it may be amplified. */
-export function winogradRoundings(ci: number): number {
-  return Math.ceil(AMPLIFICATION * (ci + 19));
 }
 
-/** Bytes of the transformed weights: [36] panels of [N/4][bias | C][4], the bias rows zero. `c` is a multiple of 4. */
-export function transformedBytes(c: number, n: number): number {
-  return PRODUCTS * Math.ceil(n / 4) * (c + 1) * 16;
+/** The method at one stride. */
+export interface Scheme {
+  readonly stride: 1 | 2;
+  /** As it is written in plans and profiles. */
+  readonly label: string;
+  /** Inputs of a tile along an axis, and as many points. */
+  readonly points: number;
+  /** Of matrices: points squared. */
+  readonly products: number;
+  /** The points +-a and +-b; at stride 2 +-a and b. */
+  readonly a: number;
+  readonly b: number;
+  readonly matrices: Matrices;
+  readonly amplification: number;
+}
+
+function scheme(stride: 1 | 2, label: string, a: number, b: number, matrices: Matrices): Scheme {
+  const points = matrices.bt.length;
+  return { stride, label, points, products: points * points, a, b, matrices, amplification: amplificationOf(matrices) };
+}
+
+const UNIT = scheme(1, "F(4x4,3x3)", 5 / 8, 13 / 8, toomCook([0, 5 / 8, -5 / 8, 13 / 8, -13 / 8], 3));
+const HALVING = scheme(2, "F(4x4,3x3)/2", 3 / 4, 7 / 4, phases(toomCook([0, 3 / 4, -3 / 4, 7 / 4], 2)));
+
+/** By stride. */
+export const SCHEMES: Readonly<Record<1 | 2, Scheme>> = { 1: UNIT, 2: HALVING };
+
+/** Roundings of a layer with `ci` input channels, each counted as many times as it may be amplified. */
+export function winogradRoundings({ amplification }: Scheme, ci: number): number {
+  return Math.ceil(amplification * (ci + 19));
+}
+
+/** Bytes of transformed weights: [products] panels of [N/4][bias | C][4], the bias rows zero; `c` a multiple of 4. */
+export function transformedBytes({ products }: Scheme, c: number, n: number): number {
+  return products * Math.ceil(n / 4) * (c + 1) * 16;
 }
 
 /** Bytes between the transforms that keep to one core's second cache with what else is in use (512 KB and more). */
@@ -89,22 +129,23 @@ export interface WinogradChunks {
   readonly rows: number;
   /** Most tile rows of a chunk. */
   readonly chunkRows: number;
-  /** Bytes from one of the 36 products to the next in the transformed inputs V and in the results M of a chunk. */
+  /** Bytes from one of the products to the next in the transformed inputs V and in the results M of a chunk. */
   readonly vProduct: number;
   readonly mProduct: number;
 }
 
 /**
- * An odd number of cache lines at least `bytes` long: a transform walks through 36 places this far apart, and at a power
- * of two they would share a few sets of the first cache (32 x 32 x 16: 4096 bytes; twice the time on Zen 4).
+ * An odd number of cache lines at least `bytes` long: a transform walks through a place in every product, this far
+ * apart, and at a power of two they would share a few sets of the first cache (32 x 32 x 16: 4096 bytes; twice the time
+ * on Zen 4).
  */
 const apart = (bytes: number): number => bytes + (Math.floor(bytes / 64) % 2 === 0 ? 64 : 0);
 
 /** @param c, n channel strides of input and output, multiples of 4 */
-export function chunksOf(height: number, width: number, c: number, n: number): WinogradChunks {
+export function chunksOf({ products }: Scheme, height: number, width: number, c: number, n: number): WinogradChunks {
   const columns = Math.ceil(width / TILE);
   const rows = Math.ceil(height / TILE);
-  const rowBytes = PRODUCTS * columns * (c + n) * 4;
+  const rowBytes = products * columns * (c + n) * 4;
   const most = Math.max(1, Math.min(rows, Math.floor(CHUNK_BYTES / rowBytes)));
   // Balanced: 14 rows by at most 5 are 5 + 5 + 4.
   const chunkRows = Math.ceil(rows / Math.ceil(rows / most));
