@@ -7,9 +7,10 @@ import { cutAtoms } from "../model/cut.js";
 import type { Graph } from "../model/types.js";
 import { withinDrop } from "./budget.js";
 import { compensate, compensatedTensors } from "./compensate.js";
-import { figuresOf, type PruneContext } from "./context.js";
-import { points, type FilterEntry } from "./ledger.js";
+import { costFigures, figuresOf, type PruneContext } from "./context.js";
+import { points, type Figures, type FilterEntry } from "./ledger.js";
 import { keptAfter } from "./match.js";
+import type { PruneTarget } from "./options.js";
 import { firstSteps, planCut, prunableChannels, type PlanOptions, type PrunePlan } from "./plan.js";
 import { recover } from "./recovery.js";
 import { repairLayers } from "./repair.js";
@@ -65,7 +66,7 @@ function withLogits(graph: Graph): Graph {
 export async function planIteration(
   graph: Graph,
   context: PruneContext,
-  step: { rho0: number; t: number; seed: number },
+  step: { rho0: number; t: number; seed: number; denseMacs: number },
 ): Promise<{ plan: PrunePlan; flow: Flow; rho: number }> {
   const { options } = context;
   const flow = await observe(graph, context);
@@ -88,6 +89,7 @@ export async function planIteration(
     costUnit: options.costUnit,
     profile: options.profile,
     originalChannels: context.originalChannels,
+    enough: (g: Graph) => meetsTarget(costFigures(g, options), step.denseMacs, options.target) !== null,
   };
   const sensitivity =
     options.compareGroups === "output" ? await measureSensitivity(graph, scored, flow, planning, context) : undefined;
@@ -95,15 +97,18 @@ export async function planIteration(
   return { plan, flow, rho: share(schedule, step.t) };
 }
 
-/** Whether a target of the user's is reached, so that pruning can end. */
-export function targetReached(context: PruneContext, state: PruneState): string | null {
-  const { macs, ms } = context.options.target;
-  const now = current(state).figures;
-  if (macs !== undefined && now.macs <= macs * state.dense.macs) {
+/** Which of the user's targets a network meets, as a sentence; null for none. */
+function meetsTarget(now: Omit<Figures, "accuracy">, denseMacs: number, { macs, ms }: PruneTarget): string | null {
+  if (macs !== undefined && now.macs <= macs * denseMacs) {
     return `the target of ${(100 * macs).toFixed(0)} % of the MACs is reached`;
   }
   if (ms !== undefined && now.predictedMs <= ms) return `the target of ${ms} ms is predicted to be reached`;
   return null;
+}
+
+/** Whether a target of the user's is reached, so that pruning can end. */
+export function targetReached(context: PruneContext, state: PruneState): string | null {
+  return meetsTarget(current(state).figures, state.dense.macs, context.options.target);
 }
 
 /** One iteration of stage 1: plan, cut, recover, evaluate, accept or roll back. */
@@ -124,6 +129,7 @@ export async function filterStep(state: PruneState, context: PruneContext): Prom
     rho0,
     t: Math.min(t, options.iterations - 1),
     seed,
+    denseMacs: state.dense.macs,
   });
   if (plan.removed === 0) return end("no group has channels left above its floor that would save time");
 

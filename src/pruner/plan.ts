@@ -51,6 +51,8 @@ export interface PlanOptions {
    * scaled so that they say the same; without it cells are compared by their scores as they are.
    */
   readonly sensitivity?: ReadonlyMap<string, number>;
+  /** Whether a network is as small as the user's target asks: nothing more is cut then. */
+  readonly enough?: (graph: Graph) => boolean;
 }
 
 /** The first step of a cell: what a measurement of its sensitivity cuts. */
@@ -188,39 +190,26 @@ function bundlesOf(graph: Graph, cell: Cell, base: number, options: PlanOptions)
 
 /**
  * The steps with the lowest divergence per unit of cost saved, over all groups, until about `count` channels are
- * chosen (to the nearest whole step, at least one). Dead channels are chosen first and not counted.
- * Ties are broken by group name and position, so that one seed gives one plan.
+ * chosen (to the nearest whole step, at least one) or the network is small enough. Dead channels are chosen first and
+ * not counted. Ties are broken by group name and position, so that one seed gives one plan.
  */
 export function planCut(graph: Graph, scored: readonly GroupScores[], count: number, options: PlanOptions): PrunePlan {
   const base = costOf(graph, options);
   const ranking = cellsOf(graph, scored, options).flatMap((cell) => bundlesOf(graph, cell, base, options));
   const id = (b: Bundle): string => keyOf(b.cell);
   ranking.sort((a, b) => a.price - b.price || (id(a) < id(b) ? -1 : id(a) > id(b) ? 1 : a.index - b.index));
+  const chosen = shortestEnough(graph, choose(graph, ranking, count), options);
 
-  const byGroup = new Map<Group, readonly number[]>();
-  const chosen = new Map<Cell, { atoms: number[]; ranks: number[]; dead: number }>();
-  let removed = 0;
-  let dead = 0;
-  ranking.forEach((bundle, rank) => {
-    const counted = removed - dead;
-    const size = bundle.atoms.length - bundle.dead;
-    const fits = size === 0 || (count > 0 && (counted === 0 || counted + size / 2 <= count));
-    const entry = chosen.get(bundle.cell) ?? { atoms: [], ranks: [], dead: 0 };
-    if (!fits || entry.ranks.length !== bundle.index) return;
-    const { group } = bundle.cell;
-    const ofGroup = [...(byGroup.get(group) ?? []), ...bundle.atoms];
-    if (!leavesSomething(graph, group, ofGroup)) return;
-    byGroup.set(group, ofGroup);
+  const cells = new Map<Cell, { atoms: number[]; ranks: number[]; dead: number }>();
+  for (const { bundle, rank } of chosen) {
+    const entry = cells.get(bundle.cell) ?? { atoms: [], ranks: [], dead: 0 };
     entry.atoms.push(...bundle.atoms);
-    entry.ranks.push(rank + 1);
+    entry.ranks.push(rank);
     entry.dead += bundle.dead;
-    chosen.set(bundle.cell, entry);
-    removed += bundle.atoms.length;
-    dead += bundle.dead;
-  });
-
+    cells.set(bundle.cell, entry);
+  }
   const ledger: FilterCut[] = [];
-  for (const [cell, { atoms, ranks, dead: gone }] of chosen) {
+  for (const [cell, { atoms, ranks, dead }] of cells) {
     const channels = [...atoms].sort((a, b) => a - b);
     ledger.push({
       group: cell.group.id,
@@ -229,8 +218,60 @@ export function planCut(graph: Graph, scored: readonly GroupScores[], count: num
       scores: channels.map((a) => cell.scores[a]!),
       width: [cell.width, cell.width - atoms.length],
       ranks,
-      dead: gone,
+      dead,
     });
   }
-  return { cuts: [...byGroup].map(([group, atoms]) => ({ group, atoms })), ledger, removed, dead };
+  const sum = (f: (b: Bundle) => number): number => chosen.reduce((s, { bundle }) => s + f(bundle), 0);
+  return { cuts: cutsOf(chosen), ledger, removed: sum((b) => b.atoms.length), dead: sum((b) => b.dead) };
+}
+
+/** A step that goes, with its place in the ranking, from 1. */
+interface Chosen {
+  readonly bundle: Bundle;
+  readonly rank: number;
+}
+
+/** Steps in the order of the ranking until about `count` channels are chosen. */
+function choose(graph: Graph, ranking: readonly Bundle[], count: number): Chosen[] {
+  const byGroup = new Map<Group, readonly number[]>();
+  const steps = new Map<Cell, number>();
+  const chosen: Chosen[] = [];
+  let counted = 0;
+  ranking.forEach((bundle, place) => {
+    const size = bundle.atoms.length - bundle.dead;
+    const fits = size === 0 || (count > 0 && (counted === 0 || counted + size / 2 <= count));
+    const taken = steps.get(bundle.cell) ?? 0;
+    if (!fits || taken !== bundle.index) return;
+    const { group } = bundle.cell;
+    const ofGroup = [...(byGroup.get(group) ?? []), ...bundle.atoms];
+    if (!leavesSomething(graph, group, ofGroup)) return;
+    byGroup.set(group, ofGroup);
+    steps.set(bundle.cell, taken + 1);
+    chosen.push({ bundle, rank: place + 1 });
+    counted += size;
+  });
+  return chosen;
+}
+
+/** As many of the steps, from the first on, as make the network small enough: the last one is not wasted on going further. */
+function shortestEnough(graph: Graph, chosen: readonly Chosen[], { enough }: PlanOptions): readonly Chosen[] {
+  const suffices = (n: number): boolean => enough!(cutAtoms(graph, cutsOf(chosen.slice(0, n))));
+  if (!enough || chosen.length === 0 || !suffices(chosen.length)) return chosen;
+  let low = 1;
+  let high = chosen.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (suffices(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return chosen.slice(0, low);
+}
+
+function cutsOf(chosen: readonly Chosen[]): GroupCut[] {
+  const byGroup = new Map<Group, number[]>();
+  for (const { bundle } of chosen) {
+    const { group } = bundle.cell;
+    byGroup.set(group, [...(byGroup.get(group) ?? []), ...bundle.atoms]);
+  }
+  return [...byGroup].map(([group, atoms]) => ({ group, atoms }));
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
+import { graphCost } from "../../src/analyzer/cost.js";
 import { getCriterion } from "../../src/analyzer/criterion-registry.js";
 import { producersOf } from "../../src/analyzer/producers.js";
 import { scoreGroups, type GroupScores } from "../../src/analyzer/scores.js";
@@ -113,6 +114,27 @@ describe("plan of one iteration", () => {
     expect(none.ledger[0]!.channels).toEqual([0, 1, 2, 3]);
     const some = planCut(graph, dead, 4, optionsFor(graph));
     expect(some).toMatchObject({ removed: 8, dead: 4 });
+  });
+
+  test("ends with the step that makes the network small enough, at the same steps as without a target", () => {
+    const graph = chain(48, 48);
+    const scores = scored(graph);
+    const whole = graphCost(graph).macs;
+    const all = planCut(graph, scores, 60, optionsFor(graph));
+    for (const share of [0.9, 0.75, 0.5]) {
+      const enough = (g: Graph): boolean => graphCost(g).macs <= share * whole;
+      const plan = planCut(graph, scores, 60, optionsFor(graph, { enough }));
+      expect(enough(cutAtoms(graph, plan.cuts))).toBe(true);
+      expect(plan.removed).toBeLessThan(all.removed);
+      const ranks = plan.ledger.flatMap((c) => c.ranks).sort((a, b) => a - b);
+      expect(ranks).toEqual(ranks.map((_, i) => i + 1));
+      // One step less is not enough.
+      const fewer = planCut(graph, scores, plan.removed - 4, optionsFor(graph));
+      expect(fewer.removed).toBe(plan.removed - 4);
+      expect(enough(cutAtoms(graph, fewer.cuts))).toBe(false);
+    }
+    // A target out of reach changes nothing.
+    expect(planCut(graph, scores, 60, optionsFor(graph, { enough: () => false })).cuts).toEqual(all.cuts);
   });
 
   test("a score that is not a number means keep", () => {
