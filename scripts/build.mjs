@@ -50,8 +50,10 @@ run("kernel tiles are current", ["scripts/generate-tiles.mjs", "--check"]);
 run("typescript", ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"]);
 run("host kernels", ["scripts/build-host-wasm.mjs"]);
 
-// tsc copies the JSON that is imported; JSON that is read at run time is copied here.
-for (const file of filesBelow("src").filter((f) => f.endsWith(".json"))) {
+// tsc copies the JSON that is imported; JSON that is read at run time is copied here, and so is what devices load.
+for (const file of filesBelow("src").filter(
+  (f) => f.endsWith(".json") || f.startsWith(path.join("src/measure/device/")),
+)) {
   cpSync(at(file), at("dist", path.relative("src", file)));
 }
 chmodSync(at("dist/cli/main.js"), 0o755);

@@ -7,7 +7,7 @@
  * the products out of the loop. Which form is fastest depends on the engine's register allocation, so several are timed and
  * the best counts (Zen 4, V8 11.3 and 13.6: 45.8 GFLOP/s fused; separate 41 to 43, single rounds of 45.7).
  */
-import type { Variant } from "./measure.js";
+import type { Variant } from "./engine.js";
 
 /** One form of the multiply-add loop: `name(times, p)`. */
 export interface CeilingForm {

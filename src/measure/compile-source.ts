@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { IdapError } from "../model/errors.js";
-import type { Variant } from "./measure.js";
+import type { Variant } from "./engine.js";
 
 async function compile(args: readonly string[], read: (name: string) => string | null): Promise<Uint8Array> {
   const { default: asc } = await import("assemblyscript/asc");
@@ -48,4 +48,11 @@ export function compileText(text: string, variant: Variant, pages: number): Prom
   const args = ["ceiling.ts", "-o", "ceiling.wasm", "-O2", "--runtime", "stub", "--noAssert", "--enable", enable];
   const memory = ["--memoryBase", "4096", "--initialMemory", String(pages), "--maximumMemory", String(pages)];
   return compile([...args, ...memory], (name) => (name === "ceiling.ts" ? text : null));
+}
+
+/** The driver for engines without JavaScript: its memory is imported from `env`, of exactly `pages`, and exported for WASI. */
+export function compileDriver(text: string, pages: number): Promise<Uint8Array> {
+  const args = ["driver.ts", "-o", "driver.wasm", "-O2", "--runtime", "stub", "--noAssert", "--importMemory"];
+  const memory = ["--memoryBase", "2048", "--initialMemory", String(pages), "--maximumMemory", String(pages)];
+  return compile([...args, ...memory], (name) => (name === "driver.ts" ? text : null));
 }

@@ -1,5 +1,15 @@
-export { measurePackages, packageName } from "./measure.js";
-export type { Engine, Measurement, MeasureOptions, Variant } from "./measure.js";
+export { measureIn, measureInNode, measurePackages } from "./measure.js";
+export type { MeasureOptions, RuntimeOptions } from "./measure.js";
+export { measureInChromium } from "./chromium.js";
+export type { ChromiumChoice } from "./chromium.js";
+export { measureServed } from "./serve.js";
+export type { DeviceResult, ServeEvent, ServeOptions } from "./serve-types.js";
+export { describeEngine, RUNTIMES } from "./engine.js";
+export type { Engine, Runtime, Variant } from "./engine.js";
+export { packageName } from "./job.js";
+export type { Group, TimingChoice } from "./job.js";
+export type { Measurement } from "./result.js";
+export type { TimingProgress } from "./device/timing.mjs";
 export { MEASUREMENTS_FILE, writeMeasurements } from "./record.js";
 export { brotliBytes, brotliSizes } from "./sizes.js";
 export type { FileSize } from "./sizes.js";

@@ -8,7 +8,8 @@ import { z } from "zod";
 import { IdapError } from "../model/errors.js";
 import { BANDWIDTH_SIZES, ceilingSource } from "./ceiling-source.js";
 import { compileLayers, compileText } from "./compile-source.js";
-import { packageName, type Engine, type Variant } from "./measure.js";
+import type { Engine, Variant } from "./engine.js";
+import { packageName } from "./job.js";
 import { readPassport } from "./passport.js";
 import { PROFILE_SOURCE } from "./profile-source.js";
 import { cannotBeTimed, runProgram, type Failure, type NodeChoice } from "./run-program.js";
@@ -67,7 +68,7 @@ export interface Profile {
   readonly package: string;
   readonly dir: string;
   readonly variant: Variant;
-  readonly engine: Engine;
+  readonly engine: Omit<Engine, "clockStepMs">;
   readonly rounds: number;
   readonly ceiling: { readonly gflops: number; readonly bandwidth: readonly Bandwidth[] };
   readonly layers: readonly ProfiledLayer[];
@@ -85,7 +86,7 @@ export interface Profile {
 
 type ProfileAnswer =
   | {
-      readonly engine: Engine;
+      readonly engine: Omit<Engine, "clockStepMs">;
       readonly variant: Variant;
       readonly repeats: readonly number[];
       readonly samples: readonly (readonly number[])[];

@@ -1,6 +1,6 @@
 import { renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import type { Measurement } from "./measure.js";
+import type { Measurement } from "./result.js";
 
 /** Name of the only file of a package that may differ between two equal builds. */
 export const MEASUREMENTS_FILE = "measurements.json";

@@ -2,6 +2,8 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { IdapError } from "../model/errors.js";
+import { onLines } from "./shell.js";
+import type { TimingProgress } from "./device/timing.mjs";
 
 /** Which Node to time in. */
 export interface NodeChoice {
@@ -25,7 +27,13 @@ export function cannotBeTimed({ error, dir }: Failure): IdapError {
   );
 }
 
-export function runProgram<Answer>(program: string, request: unknown, choice: NodeChoice): Promise<Answer> {
+/** `onProgress` gets what the program writes to stderr as lines `progress <JSON>`. */
+export function runProgram<Answer>(
+  program: string,
+  request: unknown,
+  choice: NodeChoice,
+  onProgress?: (progress: TimingProgress) => void,
+): Promise<Answer> {
   const { nodePath = process.execPath, nodeFlags = [] } = choice;
   return new Promise((resolve, reject) => {
     const child = spawn(nodePath, [...nodeFlags, "--input-type=module", "--eval", program], {
@@ -36,7 +44,10 @@ export function runProgram<Answer>(program: string, request: unknown, choice: No
     let out = "";
     let err = "";
     child.stdout.setEncoding("utf8").on("data", (s: string) => (out += s));
-    child.stderr.setEncoding("utf8").on("data", (s: string) => (err += s));
+    onLines(child.stderr, (line) => {
+      if (line.startsWith("progress ")) onProgress?.(JSON.parse(line.slice(9)) as TimingProgress);
+      else if (line !== "") err = line;
+    });
     child.on("error", (e) =>
       reject(
         new IdapError("E_MEASURE", `${nodePath} cannot be started: ${e.message}`, "Name the path of a Node binary."),
@@ -49,7 +60,7 @@ export function runProgram<Answer>(program: string, request: unknown, choice: No
         reject(
           new IdapError(
             "E_MEASURE",
-            `the timing process ended without an answer (${signal ?? `exit code ${code}`}): ${err.trim().split("\n").at(-1) ?? ""}`,
+            `the timing process ended without an answer (${signal ?? `exit code ${code}`}): ${err.trim()}`,
           ),
         );
       }

@@ -1,11 +1,12 @@
 /**
- * The program that times packages, as text for `node --input-type=module`: the same from `dist` and from a test, with
- * no file to find and none of our modules in the timed process. It reads one JSON request from stdin and writes one
- * JSON answer to stdout. Packages run alternately, in an order that turns every round; one run is: copy the inputs in,
- * `run()`, copy the outputs out.
- *
- * Warm-up is by time as well as by count, since V8 compiles a module again, optimised, in the background.
+ * The program that times packages in a Node of its own, as text for `node --input-type=module`: the same from `dist` and
+ * from a test, and nothing but the timing code in the timed process. It reads one JSON request from stdin and writes one
+ * JSON answer to stdout, progress to stderr.
  */
+import type { Engine } from "./engine.js";
+import type { Failure } from "./run-program.js";
+import type { TimedJob } from "./device/timing.mjs";
+
 /** What the timing programs have in common: the request, the clock, a package's inputs, what is said of the engine. */
 export const COMMON_SOURCE = String.raw`
 import { readFileSync, existsSync } from "node:fs";
@@ -50,77 +51,25 @@ const cpus = os.cpus();
 const engine = { runtime: "node", version: process.versions.node, v8: process.versions.v8, cpu: cpus[0]?.model.trim() ?? "unknown", cores: cpus.length, arch: process.arch, os: process.platform };
 `;
 
+/** What the runner writes to its standard output. */
+export type NodeAnswer =
+  { readonly engine: Omit<Engine, "clockStepMs">; readonly timed: TimedJob; readonly error?: undefined } | Failure;
+
+/** The timing itself is the code that every engine loads, from its place beside this file. */
 export const RUNNER_SOURCE =
   COMMON_SOURCE +
   String.raw`
-async function load({ dir, variants }) {
-  for (const variant of variants) {
-    const file = path.join(dir, "model." + variant + ".wasm");
-    if (!existsSync(file)) continue;
-    const code = readFileSync(file);
-    const weights = readFileSync(path.join(dir, "weights.bin"));
-    if (!WebAssembly.validate(code)) continue;
-    const t0 = now();
-    const module = await WebAssembly.compile(code);
-    const t1 = now();
-    const { exports: e } = await WebAssembly.instantiate(module, {});
-    const t2 = now();
-    setWeights(e, weights);
-    const t3 = now();
-    if (!e.selftest()) continue;
-    const t4 = now();
-    const inputs = inputsOf(e, dir);
-    const outputs = [];
-    for (let i = 0; i < e.output_count(); i++) {
-      const view = new Float32Array(e.memory.buffer, e.output_ptr(i), e.output_bytes(i) >> 2);
-      outputs.push([view, new Float32Array(view.length)]);
-    }
-    const run = () => {
-      for (const [view, values] of inputs) view.set(values);
-      e.run();
-      for (const [view, values] of outputs) values.set(view);
-    };
-    const t5 = now();
-    run();
-    const firstRunMs = now() - t5;
-    return {
-      dir, variant, run, firstRunMs, samples: [], batch: 1,
-      memoryBytes: e.memory.buffer.byteLength,
-      load: { compileMs: t1 - t0, instantiateMs: t2 - t1, weightsMs: t3 - t2, selftestMs: t4 - t3 },
-    };
-  }
-  fail(dir, "none of the variants " + variants.join(", ") + " is in the package, validates here and passes its self-test");
-}
-
-const timed = (p, batch) => {
-  const t = now();
-  for (let i = 0; i < batch; i++) p.run();
-  return (now() - t) / batch;
-};
-
+const { timeJob } = await import(${JSON.stringify(new URL("./device/timing.mjs", import.meta.url).href)});
 try {
-  const list = [];
-  for (const p of request.packages) list.push(await load(p));
-  const { runs, warmup, warmupMs, minBatchMs, minMs } = request;
-  for (const p of list) {
-    const end = now() + warmupMs;
-    let quickest = Infinity;
-    for (let i = 0; i < warmup || now() < end; i++) quickest = Math.min(quickest, timed(p, 1));
-    // The clock ticks in about 50 ns steps here, and reading it costs as much: a sample is long enough for neither to show.
-    p.batch = Math.max(1, Math.ceil(minBatchMs / Math.max(quickest, 1e-4)));
-  }
-  const started = now();
-  for (let round = 0; round < runs || now() - started < minMs; round++) {
-    for (let i = 0; i < list.length; i++) {
-      const p = list[(i + round) % list.length];
-      p.samples.push(timed(p, p.batch));
-    }
-  }
-  process.stdout.write(JSON.stringify({
-    engine,
-    packages: list.map(({ run, ...rest }) => rest),
-  }));
+  const timed = await timeJob(request, {
+    now,
+    read: async ({ at }, file) => ({ bytes: readFileSync(path.join(at, file)) }),
+    pause: () => new Promise(setImmediate),
+    memory: () => process.memoryUsage.rss(),
+    report: (progress) => process.stderr.write("progress " + JSON.stringify(progress) + "\n"),
+  });
+  process.stdout.write(JSON.stringify({ engine, timed }));
 } catch (e) {
-  process.stdout.write(JSON.stringify({ error: e.message, dir: e.dir ?? null }));
+  process.stdout.write(JSON.stringify({ error: e.message, dir: e.at ?? null }));
 }
 `;

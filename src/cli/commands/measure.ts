@@ -101,7 +101,7 @@ function render(measured: readonly Measurement[]): string {
           ms(m.steady.p90),
           ms(m.steady.p99),
           ms(m.firstRunMs),
-          ms(compileMs + instantiateMs + weightsMs + selftestMs),
+          ms(compileMs + (instantiateMs ?? 0) + weightsMs + selftestMs),
           bytes(m.memoryBytes),
         ];
       }),
