@@ -1,5 +1,5 @@
 /**
- * When Winograd's method pays: predicted cycles of a 3x3 convolution at stride 1, both ways.
+ * When Winograd's method pays: predicted cycles of a 3x3 convolution at stride 1 or 2, both ways.
  *
  * Constants are fitted to 40 layers of 4 to 256 channels and 1 to 56 pixels, both variants, Node 20 and 24: the predicted
  * share is within 8 % of the measured one, but for images of one or two tiles, where it is too large. How many times as fast
@@ -14,6 +14,9 @@
  *
  * Smaller ones: 16x16 pixels of 8 channels 1.9, of 4 channels 1.4 to 1.7; 9x9 of 8 1.2 to 1.4, 5x5 of 12 1.0; 1x1 of 64
  * 0.15 to 0.3, 1x32 of 32 0.8.
+ *
+ * At stride 2 (Node 20, strict, extents of the output, copies included, 250 alternating runs beside other work):
+ * 8x8x32-64 1.27, 16x16x16-32 1.17, 32x32x16-32 1.17, 56x56x16-32 1.13.
  */
 import { planRows, rowsCycles, rowTiles, type Variant } from "./tiles.js";
 import { chunksOf, SCHEMES, transformedBytes, winogradRoundings } from "./winograd.js";
@@ -39,8 +42,8 @@ function product(m: number, k: number, n: number, variant: Variant): number {
 /** Cycles around the sums of a tile of registers: the bias, the stores, the call. */
 const CALL = 12;
 /** Cycles of the transforms of a tile, for each 4 channels, by stride. */
-const INPUT_CYCLES = { 1: 65, 2: 110 };
-const OUTPUT_CYCLES = { 1: 55, 2: 85 };
+const INPUT_CYCLES = { 1: 65, 2: 150 };
+const OUTPUT_CYCLES = { 1: 55, 2: 150 };
 /** Bytes of transformed weights that come from beyond the second cache in a cycle: all of them, for every chunk. */
 const STREAM = 12;
 
@@ -67,6 +70,12 @@ export function winogradCycles({ stride, height, width, ci, co }: Conv3x3, varia
  */
 const LARGEST_BOUND = 0.01;
 
+/**
+ * Most bytes of transformed weights at stride 2, where they are nine times the file's and save a quarter of the time at
+ * best: 64 to 128 channels, 2.7 MB, 0.92 of the direct kernel's time, 128 to 256, 10.7 MB, 1.5 times it.
+ */
+const HALVING_BYTES = 1 << 20;
+
 /** Share of the direct kernel's predicted time below which the method is taken: the prediction is off by less. */
 const WORTH = 0.9;
 
@@ -76,6 +85,7 @@ const known = new Map<string, number>();
 /** Predicted time of the layer by Winograd's method as a share of the direct kernel's; 1 where it is not taken. */
 export function winogradShare(shape: Conv3x3, variant: Variant): number {
   if (winogradRoundings(SCHEMES[shape.stride], shape.ci) * 2 ** -24 > LARGEST_BOUND) return 1;
+  if (shape.stride === 2 && transformedBytes(SCHEMES[2], ceil4(shape.ci), shape.co) > HALVING_BYTES) return 1;
   const key = [shape.stride, shape.height, shape.width, shape.ci, shape.co, variant].join();
   let share = known.get(key);
   if (share === undefined) {

@@ -25,12 +25,12 @@ interface Coefficients {
 
 type Store = (k: number, value: string) => string;
 
-/** What is particular to a scheme: both transforms of the vectors d0, d1, .. along an axis. */
+/** What is particular to a scheme: both transforms along an axis. */
 interface Transform {
   readonly coefficients: Coefficients;
-  /** B^T times d. */
-  readonly input: (store: Store) => string[];
-  /** The first `count` rows of A^T times d. */
+  /** The mixed points' rows of B^T times d, the inputs that they mix. */
+  readonly input: (d: readonly string[], store: Store) => string[];
+  /** The first `count` rows of A^T times d0, d1, .. */
   readonly output: (count: number, store: Store) => string[];
 }
 
@@ -42,9 +42,9 @@ function powers({ a, b }: Scheme): Readonly<Record<string, number>> {
 function unitTransform(scheme: Scheme): Transform {
   const { a, b } = scheme;
   /** The rows of +p and -p are the even part of a polynomial plus and minus its odd part. */
-  const pair = (k: number, point: string, minusOther: string, store: Store): string[] => [
+  const pair = (k: number, d: readonly string[], point: string, minusOther: string, store: Store): string[] => [
     "{",
-    `  const even = ${madd("d2", minusOther, "d4")}, odd = ${mul(madd("d1", minusOther, "d3"), point)};`,
+    `  const even = ${madd(d[2]!, minusOther, d[4]!)}, odd = ${mul(madd(d[1]!, minusOther, d[3]!), point)};`,
     `  ${store(k, add("even", "odd"))}`,
     `  ${store(k + 1, sub("even", "odd"))}`,
     "}",
@@ -54,11 +54,11 @@ function unitTransform(scheme: Scheme): Transform {
       input: { a, b, minusA2: -a * a, minusB2: -b * b, product: a * a * b * b, minusSum: -(a * a + b * b) },
       output: powers(scheme),
     },
-    input: (store) => [
-      store(0, madd("d0", "product", madd("d2", "minusSum", "d4"))),
-      ...pair(1, "a", "minusB2", store),
-      ...pair(3, "b", "minusA2", store),
-      store(5, madd("d1", "product", madd("d3", "minusSum", "d5"))),
+    input: (d, store) => [
+      store(0, madd(d[0]!, "product", madd(d[2]!, "minusSum", d[4]!))),
+      ...pair(1, d, "a", "minusB2", store),
+      ...pair(3, d, "b", "minusA2", store),
+      store(5, madd(d[1]!, "product", madd(d[3]!, "minusSum", d[5]!))),
     ],
     output: (count, store) => {
       const rows = [
@@ -81,16 +81,16 @@ function halvingTransform(scheme: Scheme): Transform {
   const { a, b } = scheme;
   return {
     coefficients: { input: { a, minusA: -a, minusB: -b, minusA2: -a * a }, output: powers(scheme) },
-    // All rows but b's are those of F(3,2) at 0, +-a and infinity, of differences that have no part in b.
-    input: (store) => [
-      `const e0 = ${madd("d0", "minusB", "d2")}, e1 = ${madd("d2", "minusB", "d4")};`,
-      `const e2 = ${madd("d4", "minusB", "d6")}, e3 = ${madd("d6", "minusB", "d8")};`,
+    // Row by row the polynomials of the other points; all but b's are multiples of x - b: of e[i] = d[i+1] - b d[i].
+    input: (d, store) => [
+      `const ${range(4)
+        .map((i) => `e${i} = ${madd(d[i]!, "minusB", d[i + 1]!)}`)
+        .join(", ")};`,
       store(0, madd("e0", "minusA2", "e2")),
       store(1, madd("e1", "a", "e2")),
       store(2, madd("e1", "minusA", "e2")),
-      store(3, madd("d2", "minusA2", "d6")),
+      store(3, madd(d[1]!, "minusA2", d[3]!)),
       store(4, madd("e1", "minusA2", "e3")),
-      ...range(TILE).map((i) => store(5 + i, `d${2 * i + 1}`)),
     ],
     output: (count, store) => {
       const rows = [
@@ -132,7 +132,7 @@ export function schemeConstants(scheme: Scheme): Uint8Array {
 }
 
 /** Bytes of the scratch between the passes. */
-export const scratchBytes = ({ products }: Scheme): number => 16 * products;
+export const scratchBytes = ({ points, mixed }: Scheme): number => 16 * points * Math.max(mixed, TILE);
 
 /** Reads coefficients: V8 13 would put a vector together at every use of one that it knows (7 % of 32 x 32 x 16). */
 function constants(scheme: Scheme, address: number, names: Readonly<Record<string, number>>): string {
@@ -142,8 +142,8 @@ function constants(scheme: Scheme, address: number, names: Readonly<Record<strin
 }
 
 /** Loads d0, d1, .., `step` bytes apart, and transforms them. */
-const pass = ({ points }: Scheme, from: string, step: number, lines: readonly string[]): string[] => [
-  `const ${range(points)
+const pass = (count: number, from: string, step: number, lines: readonly string[]): string[] => [
+  `const ${range(count)
     .map((k) => `d${k} = v128.load(${from}${offset(k * step)})`)
     .join(", ")};`,
   ...lines,
@@ -182,36 +182,51 @@ export interface InputTransform extends SchemeUse {
 
 /** `name(x, v)`: B^T d B of a row of tiles. x: first pixel of the first tile; v: its place in V. */
 export function inputTransform(name: string, g: InputTransform): string {
-  const { scheme } = g;
-  const { input, coefficients } = TRANSFORMS[scheme.stride];
-  const row = 16 * scheme.points;
+  const { points, mixed, stride } = g.scheme;
+  const { input, coefficients } = TRANSFORMS[stride];
+  const copies = range(points - mixed);
+  const row = 16 * mixed;
   const scratch = String(g.scratch);
-  const columns = pass(
-    scheme,
-    "p",
-    g.xRow,
-    input((k, value) => `v128.store(mid, ${value}${offset(row * k)});`),
-  );
+  /** All points of a column of inputs. */
+  const column = (store: Store): string[] =>
+    pass(points, "p", g.xRow, [
+      ...input(
+        range(mixed).map((i) => `d${stride * i}`),
+        store,
+      ),
+      ...copies.map((i) => store(mixed + i, `d${2 * i + 1}`)),
+    ]);
+  const columns = column((k, value) => `v128.store(mid, ${value}${offset(row * k)});`);
+  // What is not mixed across the columns is done after the first pass.
+  const finished = column((k, value) => `v128.store(q, ${value}${offset(k * points * g.product)});`);
   const rows = pass(
-    scheme,
+    mixed,
     "mid",
     16,
-    input((k, value) => `v128.store(p, ${value}${offset(k * g.product)});`),
+    input(
+      range(mixed).map((i) => `d${i}`),
+      (k, value) => `v128.store(p, ${value}${offset(k * g.product)});`,
+    ),
   );
+  const oddColumns: [string, string, number][] = [
+    ["p", `x + ${g.xCol}`, 2 * g.xCol],
+    ["q", `v + ${mixed * g.product}`, g.product],
+  ];
   return body(name, "x: usize, v: usize", [
-    constants(scheme, g.coefficients, coefficients.input),
+    constants(g.scheme, g.coefficients, coefficients.input),
     `for (let tile = 0; tile < ${g.tiles}; tile++) {`,
     `  const end = x + ${g.xCol};`,
     "  do {",
     ...indent(
       indent([
-        ...loop(scheme.points, [["mid", scratch, 16], ["p", "x", g.xCol]], columns), // prettier-ignore
-        ...loop(scheme.points, [["mid", scratch, row], ["p", "v", scheme.points * g.product]], rows), // prettier-ignore
+        ...loop(mixed, [["mid", scratch, 16], ["p", "x", stride * g.xCol]], columns), // prettier-ignore
+        ...(copies.length > 0 ? loop(copies.length, oddColumns, finished) : []),
+        ...loop(points, [["mid", scratch, row], ["p", "v", points * g.product]], rows), // prettier-ignore
         "x += 16; v += 16;",
       ]),
     ),
     "  } while (x < end);",
-    `  x += ${(scheme.stride * TILE - 1) * g.xCol};`,
+    `  x += ${(stride * TILE - 1) * g.xCol};`,
     "}",
   ]);
 }
@@ -240,14 +255,14 @@ export function outputTransform(name: string, g: OutputTransform): string {
   const row = 16 * scheme.points;
   const scratch = String(g.scratch);
   const columns = pass(
-    scheme,
+    scheme.points,
     "p",
     scheme.points * g.product,
     output(g.rows, (k, value) => `v128.store(mid, ${value}${offset(row * k)});`),
   );
   const rows = (cols: number): string[] =>
     pass(
-      scheme,
+      scheme.points,
       "mid",
       16,
       output(cols, (k, value) => {

@@ -89,6 +89,8 @@ export interface Scheme {
   readonly label: string;
   /** Inputs of a tile along an axis, and as many points. */
   readonly points: number;
+  /** The first of them, which mix inputs; each of the others takes an input of odd index as it is. */
+  readonly mixed: number;
   /** Of matrices: points squared. */
   readonly products: number;
   /** The points +-a and +-b; at stride 2 +-a and b. */
@@ -100,7 +102,18 @@ export interface Scheme {
 
 function scheme(stride: 1 | 2, label: string, a: number, b: number, matrices: Matrices): Scheme {
   const points = matrices.bt.length;
-  return { stride, label, points, products: points * points, a, b, matrices, amplification: amplificationOf(matrices) };
+  const mixed = stride === 1 ? points : points - TILE;
+  return {
+    stride,
+    label,
+    points,
+    mixed,
+    products: points * points,
+    a,
+    b,
+    matrices,
+    amplification: amplificationOf(matrices),
+  };
 }
 
 const UNIT = scheme(1, "F(4x4,3x3)", 5 / 8, 13 / 8, toomCook([0, 5 / 8, -5 / 8, 13 / 8, -13 / 8], 3));
