@@ -95,7 +95,7 @@ const outputs = [
   ],
   [
     "src/data/formats/index.ts",
-    list("src/data/formats/", "DataFormat", "data format", {
+    list("src/data/formats/", "F(?:ile|older)Format", "data format", {
       name: "formats",
       type: "DataFormat",
       from: "../types.js",

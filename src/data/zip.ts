@@ -1,5 +1,6 @@
 import { inflateRawSync } from "node:zlib";
 import { IdapError } from "../model/errors.js";
+import { checkSize } from "./bytes.js";
 
 const END = 0x06054b50;
 const CENTRAL = 0x02014b50;
@@ -19,10 +20,12 @@ export function unzip(bytes: Uint8Array, file: string): Map<string, Uint8Array> 
   const entries = new Map<string, Uint8Array>();
   const count = view.getUint16(end + 10, true);
   let at = view.getUint32(end + 16, true);
+  let total = 0;
   for (let i = 0; i < count; i++) {
     if (at + 46 > bytes.length || view.getUint32(at, true) !== CENTRAL) throw damaged(`entry ${i} of its directory`);
     const method = view.getUint16(at + 10, true);
     const packed = view.getUint32(at + 20, true);
+    const size = view.getUint32(at + 24, true);
     const nameLength = view.getUint16(at + 28, true);
     const local = view.getUint32(at + 42, true);
     const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameLength));
@@ -37,8 +40,11 @@ export function unzip(bytes: Uint8Array, file: string): Map<string, Uint8Array> 
         `${file}: ${name} is compressed with method ${method}; stored and deflated are read`,
       );
     }
+    // What the directory promises bounds what is unpacked: a small archive may hold any number of zeros.
+    total += size;
+    checkSize(total, `${file}, unpacked,`);
     try {
-      entries.set(name, method === 0 ? data : inflateRawSync(data));
+      entries.set(name, method === 0 ? data : inflateRawSync(data, { maxOutputLength: Math.max(1, size) }));
     } catch (error) {
       throw damaged(`${name}: ${(error as Error).message}`);
     }

@@ -76,3 +76,41 @@ export function zipFile(entries: Readonly<Record<string, Uint8Array>>): Uint8Arr
   end.writeUInt32LE(offset, 16);
   return Buffer.concat([...chunks, ...central, end]);
 }
+
+/** What a WAV file can hold: the tag and bits of its samples, and how many channels. */
+export interface WavKind {
+  readonly tag?: number;
+  readonly bits: number;
+  readonly rate?: number;
+  readonly channels?: number;
+}
+
+/** A WAV file of samples in -1..1 (channels side by side), with a chunk of odd length before them. */
+export function wavFile(samples: ArrayLike<number>, { tag = 1, bits, rate = 8000, channels = 1 }: WavKind): Uint8Array {
+  const width = bits / 8;
+  const bytes = Buffer.alloc(12 + 24 + 12 + 8 + samples.length * width);
+  bytes.write("RIFF", 0);
+  bytes.writeUInt32LE(bytes.length - 8, 4);
+  bytes.write("WAVEfmt ", 8);
+  bytes.writeUInt32LE(16, 16);
+  bytes.writeUInt16LE(tag, 20);
+  bytes.writeUInt16LE(channels, 22);
+  bytes.writeUInt32LE(rate, 24);
+  bytes.writeUInt32LE(rate * width * channels, 28);
+  bytes.writeUInt16LE(width * channels, 32);
+  bytes.writeUInt16LE(bits, 34);
+  bytes.write("odd ", 36);
+  bytes.writeUInt32LE(3, 40);
+  bytes.write("data", 48);
+  bytes.writeUInt32LE(samples.length * width, 52);
+  for (let i = 0; i < samples.length; i++) {
+    const at = 56 + i * width;
+    const x = samples[i]!;
+    if (tag === 3) {
+      if (bits === 32) bytes.writeFloatLE(x, at);
+      else bytes.writeDoubleLE(x, at);
+    } else if (bits === 8) bytes.writeUInt8(Math.round(x * 128) + 128, at);
+    else bytes.writeIntLE(Math.min(Math.round(x * 2 ** (bits - 1)), 2 ** (bits - 1) - 1), at, width);
+  }
+  return bytes;
+}

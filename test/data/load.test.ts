@@ -60,6 +60,16 @@ describe("CIFAR-10", () => {
   });
 });
 
+describe("CIFAR-100", () => {
+  test("the fine label is the class", async () => {
+    const record = Uint8Array.of(7, 99, ...cifarFile([0]).subarray(1));
+    const data = await loadData(folderWith({ "test.bin": record }), { seed });
+    expect(data.test!.labels).toEqual(Int32Array.of(99));
+    expect(data.test!.classes).toBe(100);
+    expect([...sample(data.test!, 0).slice(0, 3)]).toEqual([0, 100, 200]);
+  });
+});
+
 describe("IDX", () => {
   const images = idxFile(
     [4, 2, 3],
@@ -89,6 +99,17 @@ describe("IDX", () => {
     await expect(loadData(folderWith(files as Record<string, Uint8Array>), { seed })).rejects.toMatchObject({ code });
   });
 
+  test("other element types become floats", async () => {
+    const file = Uint8Array.of(0, 0, 0x0d, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0x3f, 0x80, 0, 0, 0xc0, 0x20, 0, 0);
+    const data = await loadData(folderWith({ "test-values": file, "test-labels": idxFile([1], [3]) }), { seed });
+    expect([...sample(data.test!, 0)]).toEqual([1, -2.5]);
+    const shorts = Uint8Array.of(0, 0, 0x0b, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0xff, 0xfe, 1, 0);
+    expect([...sample((await loadData(folderWith({ "test-values": shorts }), { seed })).test!, 0)]).toEqual([-2, 256]);
+    await expect(loadData(folderWith({ "test-values": file.subarray(0, 18) }), { seed })).rejects.toThrow(
+      /2 values of 4/,
+    );
+  });
+
   test("a label outside the classes that the user names", async () => {
     const folder = folderWith({ "train-images": images, "train-labels": idxFile([4], [0, 1, 2, 9]) });
     await expect(loadData(folder, { seed, classes: 3 })).rejects.toMatchObject({
@@ -101,6 +122,25 @@ describe("IDX", () => {
 describe("numpy", () => {
   const x = npyFile("<f4", [2, 1, 2], bytesOf(Float32Array.of(0.5, -1, 2, 3)));
   const y = npyFile("<i8", [2], bytesOf(BigInt64Array.of(1n, 0n)));
+
+  /** A megabyte of zeros that its directory calls 100 bytes. */
+  const bomb = (): Uint8Array => {
+    const bytes = Buffer.from(zipFile({ "x.npy": new Uint8Array(2 ** 20) }));
+    bytes.writeUInt32LE(100, bytes.indexOf(Buffer.from([0x50, 0x4b, 1, 2])) + 24);
+    return bytes;
+  };
+
+  test("halves, unsigned and wide integers", async () => {
+    // 1, the smallest subnormal, -65504 (the largest), 0.333251953125 as IEEE 754 tables give them.
+    const halves = Uint8Array.of(0x00, 0x3c, 0x01, 0x00, 0xff, 0xfb, 0x55, 0x35);
+    const read = async (x_test: Uint8Array): Promise<number[]> => {
+      const { test } = await loadData(folderWith({ "x_test.npy": x_test }), { seed });
+      return [...sample(test!, 0)];
+    };
+    expect(await read(npyFile("<f2", [1, 4], halves))).toEqual([1, 2 ** -24, -65504, 0.333251953125]);
+    expect(await read(npyFile("<u2", [1, 2], Uint8Array.of(255, 255, 1, 0)))).toEqual([65535, 1]);
+    expect(await read(npyFile("<i8", [1, 2], bytesOf(BigInt64Array.of(-3n, 2n ** 40n))))).toEqual([-3, 2 ** 40]);
+  });
 
   test("arrays in a folder", async () => {
     const data = await loadData(folderWith({ "x_test.npy": x, "y_test.npy": y }), { seed });
@@ -123,6 +163,17 @@ describe("numpy", () => {
     ["big-endian values", { "x.npy": npyFile(">f4", [1, 1], new Uint8Array(4)) }, />f4/],
     ["cut values", { "x.npy": npyFile("<f4", [4, 1], new Uint8Array(12)) }, /4 values.*12 bytes/],
     ["unknown names", { "images.npy": x }, /x_train.*images/],
+    ["a shape that is none", { "x.npy": npyFile("<f4", [-1, 4], new Uint8Array(16)) }, /\(-1, 4\) is no list/],
+    ["an endless shape", { "x.npy": npyFile("|u1", [999999999, 999999999], new Uint8Array(16)) }, /should hold/],
+    ["no samples", { "x.npy": npyFile("|u1", [0, 4], new Uint8Array(0)) }, /samples run along the first/],
+    ["a type named like a method", { "x.npy": npyFile("constructor", [1, 1], new Uint8Array(8)) }, /dtype constructor/],
+    ["a NaN", { "x.npy": npyFile("<f4", [2, 1], bytesOf(Float32Array.of(0, NaN))) }, /x: sample 1 holds NaN/],
+    [
+      "labels beyond 32 bits",
+      { "x.npy": x, "y.npy": npyFile("<i8", [2], bytesOf(BigInt64Array.of(1n, 2n ** 40n))) },
+      /y needs one whole number/,
+    ],
+    ["an archive that promises less than it holds", { "set.npz": bomb() }, /not a whole zip archive: x\.npy/],
     ["cut archive", { "set.npz": zipFile({ "x_test.npy": x }).subarray(0, 80) }, /not a whole zip/],
   ])("%s is told", async (_name, files, message) => {
     await expect(loadData(folderWith(files as Record<string, Uint8Array>), { seed })).rejects.toThrow(message);

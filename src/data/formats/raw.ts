@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { IdapError } from "../../model/errors.js";
-import { readBytes } from "../bytes.js";
+import { checkSize, readBytes } from "../bytes.js";
 import { checkLabels, countClasses } from "../labels.js";
-import type { DataFormat, Samples } from "../types.js";
+import type { FileFormat, Samples } from "../types.js";
 
 const partSchema = z.strictObject({
   /** Samples one after another, C order, little-endian; .gz too. Relative to the description. */
@@ -39,7 +39,7 @@ type Description = z.infer<typeof schema>;
  *   "train": { "values": "features.bin", "labels": "labels.csv", "column": 2 } }
  * ```
  */
-export const raw: DataFormat = {
+export const raw: FileFormat = {
   name: "raw",
   summary: "any tensor file that an idap-data.json describes",
   explicit: true,
@@ -62,8 +62,10 @@ export const raw: DataFormat = {
 async function readDescription(file: string): Promise<Description> {
   let json: unknown;
   try {
+    checkSize((await stat(file)).size * 64, path.basename(file));
     json = JSON.parse(await readFile(file, "utf8"));
   } catch (error) {
+    if (error instanceof IdapError) throw error;
     throw new IdapError("E_DATA_FORMAT", `${path.basename(file)} is not JSON: ${(error as Error).message}`);
   }
   const parsed = schema.safeParse(json);
