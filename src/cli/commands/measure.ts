@@ -1,21 +1,29 @@
 import {
-  measurePackages,
+  measureIn,
+  measureServed,
   profilePackage,
+  renderQr,
+  RUNTIMES,
+  writeDeviceResults,
   writeMeasurements,
-  type Measurement,
+  describeEngine,
+  type Runtime,
+  type ServeEvent,
+  type TimingProgress,
   type Variant,
 } from "../../measure/index.js";
 import { IdapError } from "../../model/errors.js";
 import { defineCommand } from "../command.js";
+import type { Progress } from "../progress.js";
+import { renderDevices, renderMeasurements } from "../render-measure.js";
 import { renderProfile } from "../render-profile.js";
-import { bytes, table } from "../table.js";
 
 export const measure = defineCommand(
   {
     name: "measure",
-    summary: "Time packages in this Node, against each other if there are several",
+    summary: "Time packages where they will run: this Node, a browser, another engine, a phone",
     about:
-      "Times a package that idap build wrote: loading, the first run, and the steady state with its percentiles, copies of inputs and outputs included, and writes the figures into the package's measurements.json. With --against the packages alternate run by run in one process, so that the ratio does not depend on what else the machine does. With --profile it times the layers one by one instead and writes nothing.",
+      "Times a package that idap build wrote: loading, the first run, and the steady state with its percentiles, copies of inputs and outputs included, and writes the figures into the package's measurements.json. With --against the packages alternate run by run, so that the ratio does not depend on what else the device does. --runtime chooses another engine of this machine. --serve shares the packages with any device: it prints an address and its QR code, the device opens the page, runs the packages and sends its figures back; with --host 0.0.0.0 every device in the network reaches it, and the address holds a secret. With --profile it times the layers one by one in Node and writes nothing.",
     args: [{ name: "package", summary: "the folder of a package" }],
     options: [
       {
@@ -32,7 +40,7 @@ export const measure = defineCommand(
         min: 0,
         max: 1440,
         default: 0,
-        summary: "Keep sampling for at least this long",
+        summary: "Keep sampling for at least this long, and report the first and the last minute apart",
       },
       {
         name: "variant",
@@ -46,9 +54,60 @@ export const measure = defineCommand(
         name: "runtime",
         kind: "string",
         value: "name",
-        choices: ["node"],
+        choices: RUNTIMES,
         default: "node",
-        summary: "Where to run: node",
+        summary: "Where to run: node, chromium, jsc (Safari's engine) or wasmtime",
+      },
+      {
+        name: "engine",
+        kind: "string",
+        value: "path",
+        summary: "The executable of --runtime; for wasmtime also a Python that has its package",
+        defaultText: "found on PATH or at its usual place",
+      },
+      { name: "headed", kind: "flag", summary: "Show Chromium's window" },
+      {
+        name: "throttle",
+        kind: "number",
+        value: "n",
+        above: 1,
+        max: 100,
+        summary: "Let Chromium slow its processor down by this factor: a simulated device",
+      },
+      { name: "serve", kind: "flag", summary: "Share the packages with devices that open the printed address" },
+      {
+        name: "host",
+        kind: "string",
+        value: "address",
+        default: "127.0.0.1",
+        summary: "Address of this machine to listen on with --serve; 0.0.0.0 for all",
+      },
+      {
+        name: "port",
+        kind: "integer",
+        value: "n",
+        min: 0,
+        max: 65535,
+        default: 0,
+        summary: "Port to listen on with --serve; 0 takes a free one",
+      },
+      {
+        name: "devices",
+        kind: "integer",
+        value: "n",
+        min: 1,
+        max: 100,
+        default: 1,
+        summary: "End --serve after figures of this many devices",
+      },
+      {
+        name: "timeout",
+        kind: "number",
+        value: "minutes",
+        above: 0,
+        max: 1440,
+        default: 10,
+        summary: "End --serve in any case after this long, the minutes of --minutes on top",
       },
       {
         name: "profile",
@@ -60,60 +119,104 @@ export const measure = defineCommand(
     examples: [
       "idap measure out/resnet8",
       "idap measure out/pruned --against out/dense --runs 500",
+      "idap measure out/resnet8 --runtime chromium",
+      "idap measure out/resnet8 --serve --host 0.0.0.0",
       "idap measure out/resnet8 --profile",
     ],
   },
-  async ({ args, values }) => {
+  async ({ args, values, progress }) => {
     // The first directory is what the others are compared with.
     const dirs = [...values.against, args[0]!];
+    const runtime = values.runtime as Runtime;
+    checkTogether(runtime, values);
     const variant = values.variant as Variant | undefined;
     if (values.profile) {
-      if (values.against.length > 0) {
-        throw new IdapError("E_OPTION", "--profile looks at one package", "Leave out --against.");
-      }
       const profile = await profilePackage(args[0]!, { runs: values.runs, ...(variant && { variant }) });
       return { json: { profile }, text: renderProfile(profile) };
     }
-    const measured = await measurePackages(dirs, {
-      runs: values.runs,
-      minMs: values.minutes * 60_000,
-      ...(variant && { variant }),
+    const minMs = values.minutes * 60_000;
+    const timing = { runs: values.runs, minMs, ...(variant && { variant }) };
+    if (values.serve) {
+      const results = await measureServed([dirs], {
+        ...timing,
+        host: values.host,
+        port: values.port,
+        devices: values.devices,
+        timeoutMs: values.timeout * 60_000 + minMs,
+        onListening: (urls) => announce(urls, values.quiet),
+        onEvent: (event) => tell(event, progress),
+      });
+      writeDeviceResults(args[0]!, results);
+      return { json: { devices: results }, text: renderDevices(results) };
+    }
+    const groups = await measureIn(runtime, [dirs], {
+      ...timing,
+      ...(values.engine !== undefined && { executable: values.engine }),
+      ...(values.throttle !== undefined && { throttle: values.throttle }),
+      headed: values.headed,
+      timeoutMs: 600_000 + minMs,
+      onProgress: (event) => report(event, `timing in ${runtime}`, progress),
     });
+    const measured = groups[0]!;
     writeMeasurements(args[0]!, measured);
-    return { json: { packages: measured }, text: render(measured) };
+    return { json: { packages: measured }, text: renderMeasurements(measured) };
   },
 );
 
-function render(measured: readonly Measurement[]): string {
-  const { engine } = measured[0]!;
-  const ms = (x: number): string => x.toFixed(4);
-  const lines = [
-    `Node ${engine.version} (V8 ${engine.v8}), ${engine.cpu}, ${engine.cores} cores`,
-    "",
-    table(
-      ["package", "variant", "p50 ms", "p90 ms", "p99 ms", "first ms", "load ms", "memory"],
-      measured.map((m) => {
-        const { compileMs, instantiateMs, weightsMs, selftestMs } = m.load;
-        return [
-          m.dir,
-          m.variant,
-          ms(m.steady.p50),
-          ms(m.steady.p90),
-          ms(m.steady.p99),
-          ms(m.firstRunMs),
-          ms(compileMs + (instantiateMs ?? 0) + weightsMs + selftestMs),
-          bytes(m.memoryBytes),
-        ];
-      }),
-    ),
-  ];
-  const base = measured[0]!;
-  for (const m of measured.slice(1)) {
-    const r = m.speedup!;
-    lines.push(
-      "",
-      `${m.dir} is ${r.median.toFixed(2)} times as fast as ${base.dir} (median of pairs; 80 % of them between ${r.low.toFixed(2)} and ${r.high.toFixed(2)})`,
+interface Choices {
+  readonly profile: boolean;
+  readonly serve: boolean;
+  readonly headed: boolean;
+  readonly throttle: number | undefined;
+  readonly engine: string | undefined;
+  readonly against: readonly string[];
+}
+
+/** Options that say different things are told, not ignored. */
+function checkTogether(runtime: Runtime, values: Choices): void {
+  const wrong = (message: string, hint: string): IdapError => new IdapError("E_OPTION", message, hint);
+  if (values.profile && values.against.length > 0) {
+    throw wrong("--profile looks at one package", "Leave out --against.");
+  }
+  if (values.profile && (values.serve || runtime !== "node")) {
+    throw wrong("--profile times layers in Node", "Leave out --serve and --runtime.");
+  }
+  if (values.serve && (runtime !== "node" || values.engine !== undefined)) {
+    throw wrong(
+      "with --serve the device that opens the page brings its own engine",
+      "Leave out --runtime and --engine.",
     );
   }
-  return lines.join("\n");
+  if (runtime !== "chromium" && (values.headed || values.throttle !== undefined)) {
+    throw wrong("--headed and --throttle are for Chromium", "Add --runtime chromium.");
+  }
+}
+
+/** The address is what the user waits for: it is printed even with --quiet, and never to stdout, which may be JSON. */
+function announce(urls: readonly string[], quiet: boolean): void {
+  const { stderr } = process;
+  stderr.write(`Open on the device:\n${urls.map((url) => `  ${url}\n`).join("")}`);
+  if (stderr.isTTY && !quiet) stderr.write(`\n${renderQr(urls[0]!)}\n\n`);
+}
+
+function report(event: TimingProgress, stage: string, progress: Progress): void {
+  const { phase, part, group, groups } = event;
+  const detail = { load: "loading", warm: "warming up", time: "sampling" }[phase];
+  progress.report({ stage, done: Math.round(100 * ((group + part) / groups)), total: 100, detail });
+}
+
+function tell(event: ServeEvent, progress: Progress): void {
+  const name = `device ${event.device}`;
+  switch (event.kind) {
+    case "joined":
+      return progress.say(`${name} has opened the page: ${describeEngine(event.engine)}`);
+    case "progress":
+      return report(event.progress, name, progress);
+    case "finished":
+      return progress.say(`${name} has sent its figures`);
+    case "failed":
+      return progress.say(`${name} could not run the packages: ${event.message}`);
+    case "lost":
+      return progress.say(`${name} has gone silent; it may come back`);
+  }
 }
