@@ -10,6 +10,12 @@ import type { Graph, Tensor } from "../model/types.js";
 const EPSILON = 1e-5;
 
 /**
+ * Filters with less than this share of the largest norm of their layer stay as they are: weight decay leaves norms of
+ * 1e-30 in trained networks, and what is divided by their square is not finite in f32.
+ */
+const NEGLIGIBLE = 1e-6;
+
+/**
  * Layers whose outputs get a batch norm for the time of recovery: those that have none and are not the last.
  * A layer whose output leaves the network (directly or through a softmax or reshape) computes its scores: it stays as it is.
  */
@@ -66,7 +72,9 @@ export function unitFilters(graph: Graph): Graph {
     const [, gamma, , mean, variance] = p.norm.inputs as [string, string, string, string, string];
     const owned = [p.weight, ...(p.bias ? [p.bias] : []), gamma, mean, variance];
     if (owned.some((t) => uses.get(t) !== 1)) continue; // shared with another layer: both would need the same factor
-    const n = weightNorms(graph, p, false).map((v) => (v > 0 ? v : 1));
+    const norms = weightNorms(graph, p, false);
+    const least = NEGLIGIBLE * Math.max(...norms);
+    const n = norms.map((v) => (v > least ? v : 1));
     const epsilon = p.norm.attrs.epsilon as number;
     const before = graph.tensors.get(variance)!.data as Float32Array;
     set(p.weight, (w, i) => w / n[i % p.channels]!);

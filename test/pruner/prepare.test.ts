@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { producersOf, weightNorms } from "../../src/analyzer/producers.js";
 import { ReferenceExecutor } from "../../src/host/reference.js";
+import { withConstants } from "../../src/model/graph.js";
 import { foldBatchNorm } from "../../src/model/passes/index.js";
 import { Random } from "../../src/model/random.js";
 import { layersToNormalise, prepareForRecovery, unitFilters } from "../../src/pruner/prepare.js";
@@ -35,6 +36,22 @@ describe("a network prepared for recovery", () => {
     const graph = unitFilters(net.build(net.dense(net.globalMean(x), 4)));
     const [conv] = producersOf(graph);
     for (const n of weightNorms(graph, conv!, false)) expect(n).toBeCloseTo(1, 5);
+  });
+
+  test("filters that weight decay has all but removed stay as they are, and the network finite", async () => {
+    const net = new Net(new Random(6));
+    const x = net.relu(net.conv(net.input([6, 6, 3]), 8));
+    const built = net.build(net.dense(net.globalMean(x), 4));
+    const [conv] = producersOf(built);
+    const weights = built.tensors.get(conv!.weight)!.data as Float32Array;
+    const faded = weights.map((w, i) => (i % 8 === 2 ? 1e-30 * w : i % 8 === 5 ? 0 : w));
+    const graph = withConstants(built, new Map([[conv!.weight, faded]]));
+    const prepared = await prepareForRecovery(graph, new ReferenceExecutor(graph), noise(8, [6, 6, 3]), 8);
+    near(await outputsOf(prepared), await outputsOf(graph), 1e-5);
+    const [after] = producersOf(prepared);
+    const norms = weightNorms(prepared, after!, false);
+    [0, 1, 3, 4, 6, 7].forEach((c) => expect(norms[c]).toBeCloseTo(1, 5));
+    expect(norms[5]).toBe(0);
   });
 
   test("scaling filters changes no function, on any network", async () => {
