@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import asc from "assemblyscript/asc";
@@ -50,8 +51,16 @@ export async function writeTinyPackage(dir: string, work: number, options: { sel
   });
   if (error || !wasm) throw new Error(`tiny package does not compile: ${stderr.toString()}`);
   mkdirSync(dir, { recursive: true });
-  writeFileSync(path.join(dir, "model.simd.wasm"), wasm);
-  writeFileSync(path.join(dir, "weights.bin"), Buffer.from(Float32Array.of(0.5, 0, 0, 0).buffer));
-  writeFileSync(path.join(dir, "package.json"), JSON.stringify({ name: path.basename(dir), type: "module" }));
-  writeFileSync(path.join(dir, "passport.json"), JSON.stringify({ inputs: [{ dtype: "f32" }] }));
+  const contents: Record<string, Uint8Array> = {
+    "model.simd.wasm": wasm,
+    "weights.bin": new Uint8Array(Float32Array.of(0.5, 0, 0, 0).buffer),
+    "package.json": Buffer.from(JSON.stringify({ name: path.basename(dir), type: "module" })),
+  };
+  const files: Record<string, string> = {};
+  for (const [name, bytes] of Object.entries(contents)) {
+    writeFileSync(path.join(dir, name), bytes);
+    files[name] = createHash("sha256").update(bytes).digest("hex");
+  }
+  const ports = [{ dtype: "f32" }];
+  writeFileSync(path.join(dir, "passport.json"), JSON.stringify({ inputs: ports, outputs: ports, files }));
 }
