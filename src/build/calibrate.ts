@@ -1,136 +1,177 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { kernelShape } from "../analyzer/latency.js";
-import { graphCost } from "../analyzer/cost.js";
+import { networkWork, workMs } from "../analyzer/latency.js";
+import type { Work } from "../analyzer/work.js";
 import { emit } from "../emit/index.js";
-import { measurePackages, type Variant } from "../measure/measure.js";
-import { GraphBuilder } from "../model/builder.js";
-import { deviceProfile, type DeviceProfile, type KernelFamily } from "../model/device-profile.js";
-import { Random } from "../model/random.js";
-import { sizeOf, type Graph } from "../model/types.js";
+import {
+  describeEngine,
+  measureInNode,
+  type Engine,
+  type Group,
+  type Measurement,
+  type TimingChoice,
+  type Variant,
+} from "../measure/index.js";
+import { deviceProfile, type DeviceProfile } from "../model/device-profile.js";
+import { calibrationNetworks, referenceNetwork, type CalibrationNetwork } from "./calibration-networks.js";
+import { fitPieces, leftOut, type TimedWork } from "./fit-profile.js";
 
-/** Sizes at which each kernel family is timed: depth (products for one output) by width (output channels). */
-const GRID: Record<KernelFamily, { k: readonly number[]; n: readonly number[] }> = {
-  conv: { k: [27, 72, 144, 288, 576], n: [4, 8, 12, 16, 32, 64] },
-  pointwise: { k: [8, 16, 32, 64, 128], n: [4, 8, 16, 32, 64] },
-  depthwise: { k: [9, 25], n: [8, 16, 32, 64, 128] },
-  dense: { k: [32, 128, 512], n: [8, 32, 128] },
-};
+/** Times groups of packages, each in turns with its first; however and wherever that is done. */
+export type TimeGroups = (
+  groups: readonly Group[],
+  choice: TimingChoice,
+) => Promise<readonly (readonly Measurement[])[]>;
 
-/** Side of the images that layers are timed on: big enough that the kernel, not its call, is timed. */
-const SIDE = 16;
-
-/** One layer with random weights, as a graph of its own. */
-export function layerGraph(family: KernelFamily, k: number, n: number): Graph {
-  const b = new GraphBuilder(`${family}-${k}-${n}`);
-  const random = new Random(k * 1000 + n);
-  const constant = (name: string, shape: number[]): string =>
-    b.constant(
-      name,
-      "f32",
-      shape,
-      Float32Array.from({ length: sizeOf(shape) }, () => 0.1 * random.normal()),
-    );
-  const image = (channels: number): string =>
-    b.input("x", { dtype: "f32", shape: [1, SIDE, SIDE, channels], batchAxis: 0 });
-  const conv = (size: number) => {
-    const p = size >> 1;
-    return { strides: [1, 1], dilations: [1, 1], pads: [p, p, p, p] };
-  };
-  const size = family === "conv" ? 3 : family === "depthwise" ? Math.sqrt(k) : 1;
-  let y: string;
-  if (family === "dense") {
-    const x = b.input("x", { dtype: "f32", shape: [1, k], batchAxis: 0 });
-    y = b.node("dense", [x, constant("w", [k, n]), constant("b", [n])])[0]!;
-  } else if (family === "depthwise") {
-    y = b.node("depthwise_conv2d", [image(n), constant("w", [size, size, n, 1]), constant("b", [n])], conv(size))[0]!;
-  } else {
-    const ci = k / (size * size);
-    y = b.node("conv2d", [image(ci), constant("w", [size, size, ci, n]), constant("b", [n])], {
-      ...conv(size),
-      groups: 1,
-    })[0]!;
-  }
-  b.output(y, "y");
-  return b.build();
-}
-
-/** Additions of two big tensors: what moving and combining values costs. */
-function additionGraph(count: number, channels: number): Graph {
-  const b = new GraphBuilder(`add-${count}-${channels}`);
-  const type = { dtype: "f32" as const, shape: [1, SIDE, SIDE, channels], batchAxis: 0 };
-  const a = b.input("a", type);
-  let y = b.input("b", type);
-  for (let i = 0; i < count; i++) y = b.node("add", [a, y])[0]!;
-  b.output(y, "y");
-  return b.build();
-}
-
-export interface CalibrateOptions {
-  readonly name: string;
+export interface TimeOptions {
+  /** Default: the one that the packages' own glue takes. */
   readonly variant?: Variant;
-  /** Timed runs of each size; default 60. */
+  /** Timed samples of each network; default 60. */
   readonly runs?: number;
+  /** A sample lasts at least this long; default 0.2 ms. */
+  readonly sampleMs?: number;
+  readonly warmupMs?: number;
+  /** Default: in a Node of its own. */
+  readonly time?: TimeGroups;
   readonly onProgress?: (done: number, total: number, what: string) => void;
 }
 
+export interface CalibrateOptions extends TimeOptions {
+  /** Name of the profile. */
+  readonly name: string;
+  /** How the device is imitated. */
+  readonly simulated?: string;
+}
+
+/** Networks that are timed in turns with the reference: few, so that each sees its neighbours' moments. */
+const GROUP = 12;
+
+/** All of the work of one run. */
+export function wholeWork(network: CalibrationNetwork, variant: Variant): Work {
+  const { steps, cold, ports } = networkWork(network.graph, variant, network.winograd);
+  const all: Record<string, number> = {};
+  for (const work of [ports, ...cold, ...steps.map((s) => s.counts)])
+    for (const [name, n] of Object.entries(work)) all[name] = (all[name] ?? 0) + n;
+  return all;
+}
+
+export interface TimedNetwork {
+  readonly network: CalibrationNetwork;
+  /** Lower quartile, in units of the reference's. */
+  readonly ofReference: number;
+  readonly spread: number;
+}
+
+const quartile = (m: Measurement): number => m.steady.p25;
+const spreadOf = ({ steady }: Measurement): number => (steady.p90 - steady.p25) / steady.p50;
+
+/** The package of each network in a folder of its own, the reference's first. */
+export async function emitNetworks(
+  networks: readonly CalibrationNetwork[],
+  folder: string,
+  onProgress: TimeOptions["onProgress"] = undefined,
+): Promise<string[]> {
+  const dirs: string[] = [];
+  for (const { graph, winograd } of [referenceNetwork(), ...networks]) {
+    onProgress?.(dirs.length, networks.length + 1, `compiling ${graph.name}`);
+    const name = `network-${dirs.length}`;
+    await emit(graph, { out: path.join(folder, name), name, winograd });
+    dirs.push(path.join(folder, name));
+  }
+  return dirs;
+}
+
+export interface TimedNetworks {
+  readonly referenceMs: number;
+  readonly timed: readonly TimedNetwork[];
+  readonly engine: Engine;
+  readonly variant: Variant;
+}
+
 /**
- * Times the kernel families over the grid on this machine, in a child Node, and returns the profile.
- * A layer's time includes copying its input and output; the part of a bare module (an addition of almost nothing) is
- * taken off, and the layer's throughput is what is left.
+ * Times networks beside the reference: groups of a few in turns with it, each in units of its time in that group, since
+ * a busy neighbour slows a shared machine by up to 40 %.
+ * @param dirs packages as `emitNetworks` made them
  */
-export async function calibrateDevice(options: CalibrateOptions): Promise<DeviceProfile> {
-  const { variant = "simd", runs = 60 } = options;
-  const folder = await mkdtemp(path.join(os.tmpdir(), "idap-calibrate-"));
-  const total = Object.values(GRID).reduce((s, g) => s + g.k.length * g.n.length, 0) + 4;
-  let done = 0;
-  let engine = "";
-  const time = async (graph: Graph): Promise<number> => {
-    options.onProgress?.(++done, total, graph.name);
-    const out = path.join(folder, graph.name);
-    // Winograd's method is predicted as a share of the direct kernels' times, so these are what is timed.
-    await emit(graph, { out, variants: [variant], winograd: "off" });
-    const [m] = await measurePackages([out], { runs, variant, warmupMs: 150 });
-    engine = `Node ${m!.engine.version} (V8 ${m!.engine.v8}) on ${m!.engine.cpu}, ${m!.engine.arch}`;
-    return m!.steady.min;
+export async function timeNetworks(
+  networks: readonly CalibrationNetwork[],
+  [reference, ...dirs]: readonly string[],
+  options: TimeOptions = {},
+): Promise<TimedNetworks> {
+  const { runs = 60, sampleMs = 0.2, warmupMs = 150, variant, time = measureInNode } = options;
+  const groups: string[][] = [];
+  for (let i = 0; i < dirs.length; i += GROUP) groups.push([reference!, ...dirs.slice(i, i + GROUP)]);
+  const measured = await time(groups, { runs, sampleMs, warmupMs, ...(variant && { variant }) });
+  const timed = measured.flatMap(([own, ...rest], g) =>
+    rest.map((m, i): TimedNetwork => ({
+      network: networks[g * GROUP + i]!,
+      ofReference: quartile(m) / quartile(own!),
+      spread: spreadOf(m),
+    })),
+  );
+  const first = measured[0]![0]!;
+  return {
+    referenceMs: Math.min(...measured.map(([own]) => quartile(own!))),
+    timed,
+    engine: first.engine,
+    variant: first.variant,
   };
+}
+
+const digits = (v: number, n = 4): number => Number(v.toPrecision(n));
+
+/** Times the kernel families over the grid on a device, and returns its profile. */
+export async function calibrate(options: CalibrateOptions): Promise<DeviceProfile> {
+  const networks = calibrationNetworks();
+  const folder = await mkdtemp(path.join(os.tmpdir(), "idap-calibrate-"));
   try {
-    const bare = await time(additionGraph(1, 1));
-    const short = await time(additionGraph(1, 64));
-    const long = await time(additionGraph(9, 64));
-    const perAddition = (long - short) / 8;
-    const bytes = 3 * 4 * SIDE * SIDE * 64;
-    // An addition of nothing but its call: what a time extrapolated to no bytes leaves.
-    const small = await time(additionGraph(9, 1));
-    const overheadMs = Math.max(0, (small - bare) / 8 - (perAddition * 1) / 64);
-    const families = {} as Record<KernelFamily, DeviceProfile["families"][KernelFamily]>;
-    for (const [family, { k, n }] of Object.entries(GRID) as [KernelFamily, (typeof GRID)[KernelFamily]][]) {
-      const gmacs: number[][] = [];
-      for (const depth of k) {
-        const row: number[] = [];
-        for (const width of n) {
-          const graph = layerGraph(family, depth, width);
-          const own = kernelShape(graph, graph.nodes[0]!);
-          if (own.family !== family || own.k !== depth || own.n !== width)
-            throw new Error("internal: the calibration layer is another one");
-          const ms = Math.max(1e-6, (await time(graph)) - bare);
-          row.push(Number((graphCost(graph).macs / ms / 1e6).toPrecision(4)));
-        }
-        gmacs.push(row);
-      }
-      families[family] = { k: [...k], n: [...n], gmacs };
-    }
-    const day = new Date().toISOString().slice(0, 10);
-    return deviceProfile.parse({
-      name: options.name,
-      measuredOn: `${engine}, one thread, best of ${runs} samples, ${day}`,
-      variant,
-      overheadUs: Number((1000 * overheadMs).toPrecision(3)),
-      bytesPerSecond: Number((bytes / (perAddition / 1000)).toPrecision(3)),
-      families,
-    });
+    const dirs = await emitNetworks(networks, folder, options.onProgress);
+    options.onProgress?.(networks.length + 1, networks.length + 1, "timing");
+    return profileOf(options, await timeNetworks(networks, dirs, options));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+/** The profile that explains the times. */
+export function profileOf(
+  { name, simulated: given }: Pick<CalibrateOptions, "name" | "simulated">,
+  { referenceMs, timed, engine: where, variant }: TimedNetworks,
+): DeviceProfile {
+  const simulated =
+    given ?? (where.throttle !== undefined && where.throttle > 1 ? `slowed ${where.throttle} times` : null);
+  const engine = describeEngine(where);
+  const rows = timed.map(({ network, ofReference }): TimedWork => ({
+    work: wholeWork(network, variant),
+    ns: ofReference * referenceMs * 1e6,
+  }));
+  const ns = fitPieces(rows, variant);
+  const mixed = timed.flatMap((t, i) => (t.network.graph.name.startsWith("network: ") ? [i] : []));
+  const ratios = leftOut(rows, mixed, variant).sort((a, b) => a - b);
+  const errors = ratios.map((r) => Math.abs(r - 1)).sort((a, b) => a - b);
+  const date = new Date().toISOString().slice(0, 10);
+  return deviceProfile.parse({
+    name,
+    measuredOn: `${engine}, one thread, lower quartiles beside a reference, ${date}${simulated === null ? "" : `; simulated: ${simulated}`}`,
+    date,
+    engine,
+    simulated,
+    variant,
+    referenceMs: digits(referenceMs),
+    ns,
+    error: {
+      median: digits(errors[errors.length >> 1]!, 2),
+      // Nine networks say little of the tails: their extremes, and never less than what repeated timings differ by.
+      low: digits(Math.min(0.95, ratios[0]!), 3),
+      high: digits(Math.max(1.05, ratios.at(-1)), 3),
+    },
+    table: timed.map(({ network, ofReference, spread }, i) => ({
+      name: network.graph.name,
+      ms: digits(ofReference * referenceMs),
+      spread: digits(spread, 2),
+      predictedMs: digits(workMs(rows[i]!.work, { ns, variant })),
+    })),
+  });
+}
+
+export { calibrationNetworks, referenceNetwork, type CalibrationNetwork } from "./calibration-networks.js";

@@ -10,6 +10,8 @@ export function quantile(sorted: ArrayLike<number>, q: number): number {
 
 /** Steady-state times of one package, in milliseconds for one run. */
 export interface Steady {
+  /** Lower quartile: what a busy neighbour leaves alone. */
+  readonly p25: number;
   readonly p50: number;
   readonly p90: number;
   readonly p99: number;
@@ -22,6 +24,7 @@ export interface Steady {
 export function summarize(samplesMs: readonly number[], batch: number): Steady {
   const sorted = Float64Array.from(samplesMs).sort();
   return {
+    p25: quantile(sorted, 0.25),
     p50: quantile(sorted, 0.5),
     p90: quantile(sorted, 0.9),
     p99: quantile(sorted, 0.99),

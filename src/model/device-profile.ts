@@ -1,47 +1,45 @@
 import { z } from "zod";
 
-/**
- * Throughput of one kernel family over a grid of sizes: `gmacs[i][j]` is measured at depth `k[i]` (multiplications
- * for one output value: kh * kw * input channels) and width `n[j]` (output channels), in 10^9 MAC per second.
- */
-export const familyTable = z
-  .object({
-    k: z.array(z.number().positive()).min(1),
-    n: z.array(z.number().positive()).min(1),
-    gmacs: z.array(z.array(z.number().positive())).min(1),
-  })
-  .refine((t) => t.gmacs.length === t.k.length && t.gmacs.every((row) => row.length === t.n.length), {
-    message: "gmacs must have one row for each k and one column for each n",
-  });
-export type FamilyTable = z.infer<typeof familyTable>;
-
-/** Kernel families with a table of their own; everything else is counted by the bytes it moves. */
+/** Kernel families with code of their own for each size; everything else is counted by what it moves. */
 export const KERNEL_FAMILIES = ["conv", "pointwise", "depthwise", "dense"] as const;
 export type KernelFamily = (typeof KERNEL_FAMILIES)[number];
 
+/** One network that a calibration timed. */
+export const calibrationRow = z.object({
+  /** What it was: the kernel family and its sizes. */
+  name: z.string().min(1),
+  /** Lower quartile of one run, in units of the reference's, in milliseconds at the reference's time. */
+  ms: z.number().positive(),
+  /** Difference of the quartiles as a share of the median: what the machine's other work did. */
+  spread: z.number().nonnegative(),
+  /** What the profile predicts for it. */
+  predictedMs: z.number().positive(),
+});
+export type CalibrationRow = z.infer<typeof calibrationRow>;
+
 /**
  * A device as the compiler sees it: measured once, written to a file, the only thing decisions depend on.
- * Files: `targets/devices/<name>.json`.
+ * Files: `targets/devices/<name>.json`; their JSON Schema: `targets/device-profile.schema.json`.
  */
 export const deviceProfile = z.object({
   name: z.string().min(1),
   /** What was timed, on what, with which engine, and when. */
   measuredOn: z.string().min(1),
+  date: z.iso.date(),
+  engine: z.string().min(1),
+  /** How the device was imitated; null for a real one. */
+  simulated: z.string().min(1).nullable(),
   /** Module variant that was timed. */
   variant: z.enum(["simd", "relaxed", "scalar"]),
-  /** Microseconds that every kernel call costs besides its work. */
-  overheadUs: z.number().nonnegative(),
-  /** Bytes per second of kernels that only move or combine values (reads and writes counted). */
-  bytesPerSecond: z.number().positive(),
   /** `off`: 3x3 convolutions are emitted without Winograd's method, so none is predicted to gain by it. */
   winograd: z.literal("off").optional(),
-  /** Of convolutions: without Winograd's method, whose gain is a share of that (src/kernels/winograd-cost.ts). */
-  families: z.object({
-    conv: familyTable,
-    pointwise: familyTable,
-    depthwise: familyTable,
-    dense: familyTable,
-  }),
+  /** Milliseconds of the reference network, beside which everything was timed and in whose time all is expressed. */
+  referenceMs: z.number().positive(),
+  /** Nanoseconds of each piece of the kernels (src/analyzer/work.ts), by its name. */
+  ns: z.record(z.string(), z.number().nonnegative()),
+  /** Measured over predicted for networks that were left out in turn: median of |ratio - 1|, and the ratio's 90 % range. */
+  error: z.object({ median: z.number().nonnegative(), low: z.number().positive(), high: z.number().positive() }),
+  table: z.array(calibrationRow),
 });
 export type DeviceProfile = z.infer<typeof deviceProfile>;
 

@@ -43,7 +43,7 @@ export function costFigures(
     macs: cost.macs,
     params: cost.params,
     bytes: cost.weightBytes,
-    predictedMs: predictLatency(folded, options.profile, options.channelMultiple).ms,
+    predictedMs: predictLatency(folded, options.profile).ms,
   };
 }
 

@@ -155,7 +155,7 @@ export function firstSteps(graph: Graph, scored: readonly GroupScores[], options
 function costOf(graph: Graph, options: PlanOptions): number {
   return options.costUnit === "macs"
     ? graphCost(graph).macs
-    : predictLatency(graph, options.profile, options.channelMultiple).ms;
+    : predictLatency(graph, options.profile).ms;
 }
 
 function bundlesOf(graph: Graph, cell: Cell, base: number, options: PlanOptions): Bundle[] {
