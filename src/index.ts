@@ -38,8 +38,8 @@ export { analyzeCoupling, type Atom, type CouplingResult, type Group } from "./m
 export { cutAtoms } from "./model/cut.js";
 
 // Data sets.
-export { checkFits, fitToModel, loadData, parseNormalisation } from "./data/index.js";
-export type { DataSet, LoadOptions, Normalisation } from "./data/index.js";
+export { checkFits, dataSetFrom, fitToModel, loadData, parseFeatures, parseNormalisation } from "./data/index.js";
+export type { AudioFeatures, DataSet, GivenData, GivenSamples, LoadOptions, Normalisation } from "./data/index.js";
 export { glyphs } from "./data/glyphs.js";
 export type { Split } from "./model/dataset.js";
 
@@ -58,6 +58,7 @@ export { emit, type EmitOptions, type EmitResult } from "./emit/index.js";
 export { memoryPlanSvg } from "./build/index.js";
 export { build, compare, loadDevice, loadTarget } from "./build/index.js";
 export type { BuildOptions, BuildProgress, BuildResult, CompareOptions, CompareResult } from "./build/index.js";
+export { defineConfig, type DataLoader, type IdapConfig, type LoaderContext } from "./build/config.js";
 export { runDemo, type DemoOptions, type DemoResult } from "./build/demo.js";
 export { renderReport, type ReportData } from "./report/index.js";
 export type { DeviceProfile, Target } from "./model/device-profile.js";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile, readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { fitToModel, loadData, type DataSet } from "../data/index.js";
+import { fitToModel, loadData, sampleShapeOf, type DataSet, type LoadOptions } from "../data/index.js";
 import { readModel } from "../formats/index.js";
 import type { DeviceProfile, Target } from "../model/device-profile.js";
 import { IdapError } from "../model/errors.js";
@@ -79,8 +79,7 @@ async function readInputs(options: BuildOptions, meter: ProgressMeter): Promise<
   if (options.data !== undefined) {
     meter.begin("reading the data", 0.005);
     const given = options.data;
-    const read =
-      typeof given === "string" ? await loadData(given, { ...options.load, seed: options.seed ?? 0 }) : given;
+    const read = typeof given === "string" ? await loadData(given, loadOptionsFor(source, options)) : given;
     data = fitToModel(read, source);
     if (options.prune !== false && data.train.count === 0) {
       throw new IdapError(
@@ -98,6 +97,12 @@ async function readInputs(options: BuildOptions, meter: ProgressMeter): Promise<
     device,
     data,
   };
+}
+
+/** Options of the data's reader: what files leave open is as the model wants it. */
+export function loadOptionsFor(graph: Graph, options: Pick<BuildOptions, "load" | "seed">): LoadOptions {
+  const sampleShape = sampleShapeOf(graph);
+  return { ...(sampleShape && { sampleShape }), ...options.load, seed: options.seed ?? 0 };
 }
 
 /** Size and hash of a model; a TensorFlow.js model is its JSON with all .bin files beside it. */

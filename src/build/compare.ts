@@ -16,6 +16,7 @@ import { hostEngine, type Engine } from "../pruner/engine.js";
 import { resolveOptions, type PruneOptions } from "../pruner/options.js";
 import { prune, runKey } from "../pruner/prune.js";
 import { compareChart } from "../report/compare.js";
+import { loadOptionsFor } from "./build.js";
 import { ProgressMeter } from "./progress.js";
 import { spreadOf, type Spread } from "./spread.js";
 import { loadDevice, loadTarget } from "./targets.js";
@@ -157,7 +158,7 @@ async function prepare(options: CompareOptions, seed: number): Promise<Setup> {
   const device = loadDevice(options.device ?? target.defaultDevice);
   const graph = await readModel(options.model, options.read ?? {});
   const given = options.data;
-  const read = typeof given === "string" ? await loadData(given, { ...options.load, seed }) : given;
+  const read = typeof given === "string" ? await loadData(given, loadOptionsFor(graph, { ...options, seed })) : given;
   const data = fitToModel(read, graph);
   if (data.train.count === 0 || !data.train.labels) {
     throw new IdapError(

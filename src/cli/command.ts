@@ -1,3 +1,4 @@
+import type { DataLoader } from "../build/config.js";
 import type { Progress } from "./progress.js";
 import type { AnyValues, CommandSpec, OptionSpec, Values } from "./spec.js";
 
@@ -15,6 +16,8 @@ export interface Context<V = AnyValues> {
   readonly args: readonly string[];
   readonly values: V;
   readonly progress: Progress;
+  /** The data as code, from a configuration; null where `values.data` says where it is. */
+  readonly loader?: DataLoader | null;
 }
 
 export interface Command {

@@ -1,6 +1,8 @@
-import { parseNormalisation, type LoadOptions } from "../data/index.js";
+import type { DataLoader } from "../build/config.js";
+import { parseFeatures, parseNormalisation, type DataSet, type LoadOptions } from "../data/index.js";
 import type { ReadOptions } from "../formats/index.js";
 import { IdapError } from "../model/errors.js";
+import { runLoader } from "./config.js";
 import type { OptionSpec } from "./spec.js";
 
 /** What a model file may be; the argument of the commands that read one. */
@@ -56,14 +58,15 @@ export const DATA_OPTIONS = [
     name: "data",
     kind: "string",
     value: "folder",
-    summary: "Labelled samples: CIFAR-10 binary, IDX, numpy files, or a folder with an idap-data.json",
+    summary:
+      "Labelled samples: CIFAR binary, IDX, numpy or CSV files, a folder of pictures or of WAV files, or one with an idap-data.json",
   },
   {
     name: "format",
     kind: "string",
     value: "name",
-    choices: ["cifar10", "idx", "numpy", "raw"],
-    summary: "Format of the data: cifar10, idx, numpy or raw",
+    choices: ["audio", "cifar10", "cifar100", "csv", "idx", "images", "numpy", "raw"],
+    summary: "Format of the data: audio, cifar10, cifar100, csv, idx, images, numpy or raw",
     defaultText: "found from the content",
   },
   {
@@ -81,6 +84,49 @@ export const DATA_OPTIONS = [
     min: 1,
     summary: "Number of classes where the data does not say",
     defaultText: "largest label + 1",
+  },
+  {
+    name: "class-names",
+    kind: "string",
+    value: "a,b,c",
+    summary: "Names of the classes in the order of the model's outputs, where labels are names",
+    defaultText: "sorted",
+  },
+  {
+    name: "label",
+    kind: "string",
+    value: "column",
+    summary: "Column of the label in CSV files: last, first, none, a name of the header, or a number from 0",
+    defaultText: "last",
+  },
+  {
+    name: "label-from",
+    kind: "string",
+    value: "pattern",
+    summary: "Regular expression whose first group is the label in the path of a picture or sound, such as ^([0-9]+)_",
+    defaultText: "the sub-folder",
+  },
+  {
+    name: "test-files",
+    kind: "string",
+    value: "pattern",
+    summary: "Regular expression for the paths of the pictures or sounds that are the test part",
+    defaultText: "those in a folder named test",
+  },
+  {
+    name: "sample-shape",
+    kind: "string",
+    value: "h,w,c",
+    summary: "Shape that pictures and rows of numbers are brought to",
+    defaultText: "the model's input",
+  },
+  {
+    name: "features",
+    kind: "string",
+    value: "kind,name=value",
+    summary:
+      "What a sound becomes: mfcc, log-mel or wave, with options such as rate=8000,seconds=1,bands=40,coefficients=10,window-ms=30,hop-ms=20",
+    defaultText: "mfcc at 16 kHz as in MLPerf Tiny",
   },
   {
     name: "validation",
@@ -118,6 +164,12 @@ export function loadOptions(values: {
   readonly format?: string | undefined;
   readonly normalize: string;
   readonly classes?: number | undefined;
+  readonly "class-names"?: string | undefined;
+  readonly label?: string | undefined;
+  readonly "label-from"?: string | undefined;
+  readonly "test-files"?: string | undefined;
+  readonly "sample-shape"?: string | undefined;
+  readonly features?: string | undefined;
   readonly validation: number;
   readonly seed: number;
 }): LoadOptions {
@@ -127,5 +179,36 @@ export function loadOptions(values: {
     normalize: parseNormalisation(values.normalize),
     ...(values.format !== undefined && { format: values.format }),
     ...(values.classes !== undefined && { classes: values.classes }),
+    ...(values["class-names"] !== undefined && {
+      classNames: values["class-names"].split(",").map((name) => name.trim()),
+    }),
+    ...(values.label !== undefined && { label: values.label }),
+    ...(values["label-from"] !== undefined && { labelFrom: pattern("label-from", values["label-from"]) }),
+    ...(values["test-files"] !== undefined && { testFiles: pattern("test-files", values["test-files"]) }),
+    ...(values["sample-shape"] !== undefined && { sampleShape: extents(values["sample-shape"]) }),
+    ...(values.features !== undefined && { features: parseFeatures(values.features) }),
   };
+}
+
+function pattern(option: string, text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new IdapError("E_OPTION", `--${option}: ${(error as Error).message}`);
+  }
+}
+
+function extents(text: string): number[] {
+  const words = text.split(/[,x]/);
+  if (words.every((w) => /^\s*[1-9]\d{0,5}\s*$/.test(w))) return words.map(Number);
+  throw new IdapError("E_OPTION", `--sample-shape needs extents such as 96,96,3, got ${text}`);
+}
+
+/** The data of a command: from code where a configuration gives a loader, else from where `--data` says. */
+export async function givenData(
+  values: Parameters<typeof loadOptions>[0] & { readonly data?: string | undefined },
+  loader: DataLoader | null | undefined,
+): Promise<string | DataSet | undefined> {
+  if (!loader) return values.data;
+  return runLoader(loader, loadOptions(values));
 }

@@ -6,6 +6,8 @@ import { nearest } from "./suggest.js";
 export interface Parsed {
   readonly args: readonly string[];
   readonly values: AnyValues;
+  /** Names of the options that were written. */
+  readonly given: ReadonlySet<string>;
 }
 
 /**
@@ -42,16 +44,19 @@ export function parseCommand(spec: CommandSpec, words: readonly string[]): Parse
     given.add(option.name);
   }
   if (values.help !== true) checkArgs(spec, args);
-  return { args, values };
+  return { args, values, given };
 }
 
-function readValue(
+/** One value as it was written, checked; `strings` add up. */
+export function readValue(
   option: OptionSpec,
   text: string | undefined,
   before: boolean | string | number | string[] | undefined,
 ): boolean | string | number | string[] {
   const name = `--${option.name}`;
   if (option.kind === "flag") {
+    // `--fast=false` undoes what a configuration says.
+    if (text === "true" || text === "false") return text === "true";
     if (text !== undefined) throw new IdapError("E_OPTION", `${name} takes no value, got "${text}"`);
     return true;
   }

@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import { IdapError } from "../model/errors.js";
 import { EXIT, type Command } from "./command.js";
+import { CONFIG_OPTION, merged, readConfiguration, type Configuration } from "./config.js";
 import { commandHelp, programHelp } from "./help.js";
 import { parseCommand } from "./parse.js";
 import { Progress } from "./progress.js";
+import type { AnyValues } from "./spec.js";
 import { nearest } from "./suggest.js";
 
 /** The version of this package. */
@@ -37,13 +39,17 @@ export async function runCli(words: readonly string[], commands: readonly Comman
       return EXIT.done;
     }
     const command = findCommand(name, commands);
-    const { args, values } = parseCommand(command.spec, rest);
-    if (values.help === true) {
+    const { args, values: written, given } = parseCommand(command.spec, rest);
+    if (written.help === true) {
       io.out.write(`${commandHelp(command.spec)}\n`);
       return EXIT.done;
     }
-    progress = new Progress(io.err, values.quiet === true);
-    const outcome = await command.run({ args, values, progress });
+    progress = new Progress(io.err, written.quiet === true);
+    const config = await configurationOf(command, written, commands);
+    if (config) progress.say(`options of ${config.file}`);
+    const values = merged(written, given, config);
+    const loader = given.has("data") ? null : (config?.loader ?? null);
+    const outcome = await command.run({ args, values, progress, loader });
     progress.end();
     io.out.write(json ? `${JSON.stringify(outcome.json, null, 2)}\n` : `${outcome.text}\n`);
     return outcome.exit ?? EXIT.done;
@@ -51,6 +57,16 @@ export async function runCli(words: readonly string[], commands: readonly Comman
     progress?.end();
     return reportError(error, json, io);
   }
+}
+
+async function configurationOf(
+  { spec }: Command,
+  values: AnyValues,
+  commands: readonly Command[],
+): Promise<Configuration | null> {
+  if (!spec.options.some((o) => o.name === CONFIG_OPTION.name)) return null;
+  const all = commands.map((c) => c.spec);
+  return readConfiguration(values.config as string | undefined, spec, all);
 }
 
 function findCommand(name: string, commands: readonly Command[]): Command {

@@ -29,6 +29,11 @@ export function checkFits(data: DataSet, graph: Graph): void {
   classesOf(data, graph);
 }
 
+/** Shape of one sample of `graph`, for readers of files that leave it open; undefined where it has several inputs. */
+export function sampleShapeOf(graph: Graph): readonly number[] | undefined {
+  return graph.inputs.length === 1 ? inputShape(graph) : undefined;
+}
+
 /** Shape of one sample at the graph's only input. */
 function inputShape(graph: Graph): number[] {
   const [port, ...others] = graph.inputs;

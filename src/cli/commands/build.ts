@@ -3,8 +3,10 @@ import { IdapError } from "../../model/errors.js";
 import { PRUNE_DEFAULTS } from "../../pruner/defaults.js";
 import { describeEntry } from "../../pruner/ledger.js";
 import { defineCommand, EXIT } from "../command.js";
+import { CONFIG_OPTION } from "../config.js";
 import {
   DATA_OPTIONS,
+  givenData,
   loadOptions,
   MODEL_ARGUMENT,
   MODEL_OPTIONS,
@@ -125,6 +127,7 @@ const OPTIONS = [
     default: "out/model",
     summary: "Folder of the package",
   },
+  CONFIG_OPTION,
 ] as const;
 
 export const build = defineCommand(
@@ -141,8 +144,9 @@ export const build = defineCommand(
       "idap build net.onnx --data mnist --normalize unit --device node-generic=0.5",
     ],
   },
-  async ({ args, values, progress }) => {
-    const options = buildOptions(args[0]!, values);
+  async ({ args, values, progress, loader }) => {
+    const data = await givenData(values, loader);
+    const options = { ...buildOptions(args[0]!, values), ...(data !== undefined && { data }) };
     // The compiler is large: it is loaded when it is needed.
     const { build: run } = await import("../../build/index.js");
     const result = await run({

@@ -2,8 +2,10 @@ import type { CompareResult, CompareStages } from "../../build/index.js";
 import { IdapError } from "../../model/errors.js";
 import { PRUNE_DEFAULTS } from "../../pruner/defaults.js";
 import { defineCommand } from "../command.js";
+import { CONFIG_OPTION } from "../config.js";
 import {
   DATA_OPTIONS,
+  givenData,
   loadOptions,
   MODEL_ARGUMENT,
   MODEL_OPTIONS,
@@ -69,11 +71,13 @@ export const compare = defineCommand(
       { name: "no-measure", kind: "flag", summary: "Time nothing" },
       { name: "resume", kind: "flag", summary: "Keep the runs that are finished" },
       { name: "out", kind: "string", value: "folder", default: "out/compare", summary: "Folder of the results" },
+      CONFIG_OPTION,
     ],
     examples: ["idap compare resnet8.tflite --data cifar10 --criteria divergence,l1,taylor --macs 0.5 --macs 0.25"],
   },
-  async ({ args, values, progress }) => {
-    if (values.data === undefined) {
+  async ({ args, values, progress, loader }) => {
+    const data = await givenData(values, loader);
+    if (data === undefined) {
       throw new IdapError("E_DATA", "a comparison needs labelled samples", "Give a folder with --data.");
     }
     const { seed, ...load } = loadOptions(values);
@@ -89,7 +93,7 @@ export const compare = defineCommand(
     const result = await run({
       model: args[0]!,
       read: readOptions(values),
-      data: values.data,
+      data,
       load,
       seed,
       seeds: values.seeds,
