@@ -144,7 +144,6 @@ async function build(graph: Graph, options: EmitFilesOptions) {
     winograd: options.winograd ?? "auto",
     source: options.source ?? null,
     profile: options.profile ?? null,
-    ledger: options.ledger ?? null,
     maxError: options.certify ? await options.certify(runners) : (options.maxError ?? null),
     selfTest: selfTestOf(runners, plan, options.selfTestRange ?? { scale: 1, offset: 0 }),
   });
@@ -162,7 +161,8 @@ async function build(graph: Graph, options: EmitFilesOptions) {
     sorted.filter(([path]) => path !== "report.html").map(([path, b]) => [path, sha256(b)]),
   );
   const { layers } = plan.kernels;
-  const sealed: Passport = { ...passport, plan: { layers, buffers: plan.memory.buffers }, files: hashes };
+  const ledger = options.ledger ?? null;
+  const sealed: Passport = { ...passport, ledger, plan: { layers, buffers: plan.memory.buffers }, files: hashes };
   const all = new Map([...sorted, ["passport.json", text(`${JSON.stringify(sealed, null, 2)}\n`)] as const]);
   return { files: all, passport: sealed, plan };
 }

@@ -1,10 +1,12 @@
 /** Everything the emitter decided about a network, as one printable value. */
-import { channelBlocks, planRows, type TileRows, type Variant } from "../kernels/tiles.js";
+import type { TileGeometry } from "../kernels/tile-source.js";
+import { channelBlocks, planRows, tileNames, type TileRows, type Variant } from "../kernels/tiles.js";
+import { panelsBytes } from "../kernels/weights.js";
 import { convGeometry } from "./conv-geometry.js";
 import { hasBorder, type LaidOut } from "./layout.js";
 import { movedBytes, type MovedBytes } from "./moved-bytes.js";
 import { isWinograd, winogradTiles } from "./source-winograd.js";
-import { stepInputs, type Step } from "./steps.js";
+import { ACTIVATION_CODE, stepInputs, type ConvStep, type Step } from "./steps.js";
 import type { WeightsPlan } from "./weights-plan.js";
 
 export interface PlannedLayer {
@@ -33,7 +35,7 @@ export interface KernelPlan {
   readonly macs: number;
 }
 
-export function convShape(step: Extract<Step, { kind: "conv" }>, laid: LaidOut) {
+export function convShape(step: ConvStep, laid: LaidOut) {
   const { layouts } = laid;
   const flat = step.residual === null || !hasBorder(layouts.get(step.residual)!);
   return convGeometry(step, layouts.get(step.x)!, layouts.get(step.y)!, flat);
@@ -49,15 +51,52 @@ export interface ConvParts {
   readonly inputBytes: number;
 }
 
-export function convParts(step: Extract<Step, { kind: "conv" }>, laid: LaidOut, variant: Variant): ConvParts {
+export function convParts(step: ConvStep, laid: LaidOut, variant: Variant): ConvParts {
   if (step.groups > 1) return { count: step.groups, inputBytes: step.ci * 4 };
   const { rows, cols, k } = convShape(step, laid);
   return { count: rows * cols > 1 ? channelBlocks(cols, step.co, k, variant) : 1, inputBytes: 0 };
 }
 
+/** What a convolution's tile functions depend on besides their size. */
+export function tileGeometry(step: ConvStep, laid: LaidOut): TileGeometry {
+  const { xCol, k, seg, nx, xStep, ny, yStep } = convShape(step, laid);
+  const strideOf = (tensor: string): number => laid.layouts.get(tensor)!.cs * 4;
+  const rCol = step.residual === null ? null : strideOf(step.residual);
+  const sums = { panel: panelsBytes(4, k), seg, nx, xStep, ny, yStep };
+  return { xCol, yCol: strideOf(step.y), rCol, ...sums, act: ACTIVATION_CODE[step.act] };
+}
+
+type TilePlan = ReadonlyMap<ConvStep, readonly TileRows[]>;
+
+/** Step by step, since a layer costs less code where it takes the functions of an earlier one. */
+function planTiles(laid: LaidOut, variant: Variant): TilePlan {
+  const written = new Map<string, Set<string>>();
+  const plan = new Map<ConvStep, readonly TileRows[]>();
+  for (const step of laid.steps) {
+    if (step.kind !== "conv") continue;
+    const key = JSON.stringify(tileGeometry(step, laid));
+    const names = written.get(key) ?? new Set();
+    const n = step.co / convParts(step, laid, variant).count;
+    const rows = planRows(convShape(step, laid).cols, n, variant, names);
+    plan.set(step, rows);
+    if (isWinograd(step, variant)) continue;
+    for (const tile of rows) for (const name of tileNames(tile, n)) names.add(name);
+    written.set(key, names);
+  }
+  return plan;
+}
+
+/** Plans by network: every layer of one is asked for. */
+const plans = new WeakMap<LaidOut, Record<Variant, TilePlan>>();
+
 /** The register tiles of a row of a convolution's pixels. */
-export function convTiles(step: Extract<Step, { kind: "conv" }>, laid: LaidOut, variant: Variant): readonly TileRows[] {
-  return planRows(convShape(step, laid).cols, step.co / convParts(step, laid, variant).count, variant);
+export function convTiles(step: ConvStep, laid: LaidOut, variant: Variant): readonly TileRows[] {
+  let plan = plans.get(laid);
+  if (!plan) {
+    plan = { simd: planTiles(laid, "simd"), relaxed: planTiles(laid, "relaxed") };
+    plans.set(laid, plan);
+  }
+  return plan[variant].get(step)!;
 }
 
 const FAMILY: Readonly<Record<Step["kind"], string>> = {
@@ -81,7 +120,7 @@ export function planKernels(laid: LaidOut, weights: WeightsPlan): KernelPlan {
     if (step.kind === "alias") return;
     const chunk = weights.chunks.get(i);
     const transformed = weights.transformed.get(i);
-    const tiles = step.kind === "conv" ? tileNames(step, laid) : undefined;
+    const tiles = step.kind === "conv" ? namesOfTiles(step, laid) : undefined;
     layers.push({
       index: layers.length,
       name: step.name,
@@ -100,7 +139,7 @@ export function planKernels(laid: LaidOut, weights: WeightsPlan): KernelPlan {
   return { layers, macs: layers.reduce((n, l) => n + l.macs, 0) };
 }
 
-function tileNames(step: Extract<Step, { kind: "conv" }>, laid: LaidOut): Record<Variant, string> {
+function namesOfTiles(step: ConvStep, laid: LaidOut): Record<Variant, string> {
   const name = (variant: Variant): string => {
     const winograd = isWinograd(step, variant);
     const tiles = winograd ? winogradTiles(step, variant) : convTiles(step, laid, variant);

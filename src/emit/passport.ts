@@ -53,7 +53,12 @@ export interface Passport {
   readonly outputs: readonly PassportPort[];
   readonly variants: readonly Variant[];
   readonly macs: number;
-  readonly weights: { readonly bytes: number; readonly sha256: string };
+  readonly weights: {
+    readonly bytes: number;
+    /** Bytes at the end of the file that are no weights: coefficients of transforms. Absent where there are none. */
+    readonly constants?: number;
+    readonly sha256: string;
+  };
   readonly memory: {
     readonly pages: number;
     readonly weightsOffset: number;
@@ -64,10 +69,11 @@ export interface Passport {
   };
   /** Winograd's method for 3x3 convolutions: what was wanted, and how many layers take it. */
   readonly winograd: { readonly mode: WinogradMode; readonly layers: number };
-  readonly ledger: unknown;
   readonly error: ErrorBound;
   readonly selfTest: SelfTest;
-  /** Layers and buffers one by one; only in passport.json, since every page that loads a module would pay for it. */
+  /** What pruning tried; only in passport.json, as is the plan, since every page that loads a module would pay for it. */
+  readonly ledger?: unknown;
+  /** Layers and buffers one by one. */
   readonly plan?: { readonly layers: KernelPlan["layers"]; readonly buffers: readonly PlannedBuffer[] };
   /** sha256 of every other file but measurements.json and report.html; only in passport.json. */
   readonly files?: Readonly<Record<string, string>>;
@@ -131,7 +137,6 @@ export interface PassportFacts {
   readonly winograd: WinogradMode;
   readonly source: Readonly<Record<string, unknown>> | null;
   readonly profile: Readonly<Record<string, unknown>> | null;
-  readonly ledger: unknown;
   readonly maxError: number | null;
   readonly selfTest: SelfTest;
 }
@@ -151,6 +156,7 @@ export function makePassport(f: PassportFacts): Passport {
   const { memory, kernels, weights, laid } = f.plan;
   const winograd = winogradNodes(f);
   const roundings = roundingsOf(f.prepared, winograd);
+  const constants = [...weights.schemes.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     idap: 1,
     name: f.name,
@@ -162,7 +168,7 @@ export function makePassport(f: PassportFacts): Passport {
     outputs: ports(laid.outputs),
     variants: f.variants,
     macs: kernels.macs,
-    weights: { bytes: weights.file.length, sha256: sha256(weights.file) },
+    weights: { bytes: weights.file.length, ...(constants > 0 && { constants }), sha256: sha256(weights.file) },
     memory: {
       pages: memory.pages,
       weightsOffset: memory.weightsOffset,
@@ -171,7 +177,6 @@ export function makePassport(f: PassportFacts): Passport {
       arenaBytes: memory.arenaBytes,
     },
     winograd: { mode: f.winograd, layers: winograd.size },
-    ledger: f.ledger,
     error: {
       roundings,
       unit: 2 ** -24,
@@ -179,7 +184,7 @@ export function makePassport(f: PassportFacts): Passport {
       relativeTo:
         winograd.size > 0
           ? "the largest output of the same network with weights and biases replaced by their absolute values, and every input by the largest absolute value in it"
-          : "the output of the same network with inputs, weights and biases replaced by their absolute values",
+          : "this network's output on absolute values of inputs, weights and biases",
       ...(winograd.size > 0 && { largestInputs: true }),
       maxError: f.maxError,
     },

@@ -4,7 +4,7 @@ import { constantTile } from "../kernels/tile-source.js";
 import { panelWidths, rowTiles, type TileRows, type Variant } from "../kernels/tiles.js";
 import { panelsBytes } from "../kernels/weights.js";
 import type { Scheme } from "../kernels/winograd.js";
-import { convParts, convShape, convTiles } from "./kernel-plan.js";
+import { convParts, convShape, convTiles, tileGeometry } from "./kernel-plan.js";
 import { hasBorder, imageBytes, interiorBytes, rowBytes, type LaidOut } from "./layout.js";
 import { Lines, type TileLibrary } from "./source-tiles.js";
 import { ACTIVATION_CODE, type ConvStep, type DepthwiseStep } from "./steps.js";
@@ -72,19 +72,7 @@ export function convBody(s: ConvStep, weights: number, place: Place): string {
   const g = convShape(s, laid);
   const parts = convParts(s, laid, variant);
   const n = s.co / parts.count;
-  const panel = panelsBytes(4, g.k);
-  const geometry = {
-    xCol: g.xCol,
-    yCol: y.cs * 4,
-    rCol: r ? r.cs * 4 : null,
-    panel,
-    seg: g.seg,
-    nx: g.nx,
-    xStep: g.xStep,
-    ny: g.ny,
-    yStep: g.yStep,
-    act: ACTIVATION_CODE[s.act],
-  };
+  const geometry = tileGeometry(s, laid);
   const tile = (rows: number, width: number): string =>
     tiles.add(`conv${rows}x${width}`, (name) => constantTile(name, rows, width / 4, geometry));
 
@@ -102,10 +90,7 @@ export function convBody(s: ConvStep, weights: number, place: Place): string {
     pixelTiles(out, {
       rows: convTiles(s, laid, variant),
       n,
-      xCol: g.xCol,
-      yCol: y.cs * 4,
-      rCol: r ? r.cs * 4 : null,
-      panel,
+      ...geometry,
       weights: (skip) => (parts.count === 1 ? String(weights + skip) : skip === 0 ? "w" : `w + ${skip}`),
       tile,
     });

@@ -28,7 +28,7 @@ export interface WeightsPlan {
    */
   readonly transformed: ReadonlyMap<number, WeightsChunk>;
   readonly transformedBytes: number;
-  /** Constants of the schemes of Winograd's method that steps use, by stride. */
+  /** Constants of the schemes of Winograd's method that steps use, by stride: the end of the file. */
   readonly schemes: ReadonlyMap<Scheme["stride"], WeightsChunk>;
 }
 

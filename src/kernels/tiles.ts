@@ -78,15 +78,23 @@ export function rowsCycles(plan: readonly TileRows[], n: number, variant: Varian
   return plan.reduce((sum, { rows, count, nr }) => sum + count * heightCycles(rows, n, nr, variant), 0);
 }
 
+/** The functions of a height: pixels x channels. */
+export function tileNames({ rows, nr }: Pick<TileRows, "rows" | "nr">, n: number): string[] {
+  return [...new Set(panelWidths(n, nr))].map((width) => `${rows}x${width}`);
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
 /**
  * Tiles that cover m pixels and n channels in the fewest predicted cycles, the highest first: 7 pixels are 4x8 and 3x12.
  * Every height has the width that suits it, since panels of 4 channels serve all widths.
+ * @param written functions that the module has already, of the same sums: they add no code
  */
-export function planRows(m: number, n: number, variant: Variant): readonly TileRows[] {
+export function planRows(m: number, n: number, variant: Variant, written = NONE): readonly TileRows[] {
   const heights = WIDTHS[variant].map(([rows, widths]) =>
     widths.map((nr) => ({
       ...{ rows, nr, cycles: heightCycles(rows, n, nr, variant) },
-      functions: new Set(panelWidths(n, nr)).size,
+      functions: tileNames({ rows, nr }, n).filter((name) => !written.has(name)).length,
     })),
   );
   let best: readonly TileRows[] = [];

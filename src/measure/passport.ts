@@ -20,7 +20,11 @@ const passportSchema = z.looseObject({
   inputs: z.array(port).min(1),
   outputs: z.array(port).min(1),
   variants: z.array(z.enum(["simd", "relaxed"])).min(1),
-  weights: z.object({ bytes: z.int().nonnegative(), sha256: z.string() }),
+  weights: z.object({
+    bytes: z.int().nonnegative(),
+    constants: z.int().nonnegative().optional(),
+    sha256: z.string(),
+  }),
   memory: z.looseObject({ pages: z.int().positive() }),
   error: z.looseObject({ bound: z.number().nonnegative().nullable(), largestInputs: z.boolean().optional() }),
   selfTest: z.object({
@@ -36,7 +40,7 @@ export type PassportFacts = z.infer<typeof passportSchema>;
 
 export interface ReadPassport {
   readonly facts: PassportFacts;
-  /** The passport as each module must carry it in its custom section `idap`: without plan and list of files, compact. */
+  /** The passport as each module must carry it in its custom section `idap`: without ledger, plan and list of files, compact. */
   readonly section: string;
   /** Layers and buffers, as the emitter wrote them. */
   readonly plan: unknown;
@@ -68,6 +72,6 @@ export function readPassport(dir: string): ReadPassport {
     const issue = parsed.error.issues[0]!;
     throw wrong(`not a passport that we know: ${issue.path.join(".") || "it"}: ${issue.message}`);
   }
-  const { files: _files, plan, ...rest } = raw as Record<string, unknown>;
+  const { files: _files, ledger: _ledger, plan, ...rest } = raw as Record<string, unknown>;
   return { facts: parsed.data, section: JSON.stringify(rest), plan };
 }

@@ -193,12 +193,14 @@ function checkStrict(file: string, outputs: readonly Words[], facts: PassportFac
 
 /**
  * The largest output of the network with absolute weights and inputs: what the passport's error bound is relative to.
- * Found with the module itself, since every value in the weights file is a plain f32 coefficient.
+ * Found with the module itself, since every value in the weights file is a plain f32 coefficient but for constants of transforms at its end.
  * Winograd's method mixes pixels, so that the largest input stands for all where a layer takes it.
  */
 function absoluteScale(abi: Abi, facts: PassportFacts, weights: Uint8Array, inputs: readonly Words[]): number {
-  const coefficients = new Float32Array(new Uint8Array(weights).buffer).map(Math.abs);
-  loadWeights(abi, new Uint8Array(coefficients.buffer));
+  const file = new Uint8Array(weights);
+  const coefficients = new Float32Array(file.buffer, 0, Math.max(0, file.length - (facts.weights.constants ?? 0)) >> 2);
+  coefficients.forEach((v, i) => (coefficients[i] = Math.abs(v)));
+  loadWeights(abi, file);
   const absolute = inputs.map((x) => (facts.error.largestInputs ? x.slice().fill(largest([x])) : x.map(Math.abs)));
   const scale = largest(runOnce(abi, facts, absolute));
   loadWeights(abi, weights);
