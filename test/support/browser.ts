@@ -12,6 +12,13 @@ export function findChromium(): string | null {
   return CANDIDATES.find((file) => existsSync(file)) ?? null;
 }
 
+/** A Firefox on this machine (`IDAP_FIREFOX` names another one), or null: SpiderMonkey. */
+export function findFirefox(): string | null {
+  const folders = (process.env.PATH ?? "").split(path.delimiter);
+  const onPath = ["firefox-esr", "firefox"].flatMap((name) => folders.map((dir) => path.join(dir, name)));
+  return [process.env.IDAP_FIREFOX ?? "", ...onPath].find((file) => file !== "" && existsSync(file)) ?? null;
+}
+
 /** Quiet and offline: nothing but the page under test is fetched. */
 export const CHROMIUM_FLAGS = [
   "--no-sandbox",

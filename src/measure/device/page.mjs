@@ -14,9 +14,16 @@ function fail(message) {
   $("work").hidden = true;
 }
 
+/** The computer cannot be reached, now or for good. */
+class Unreachable extends Error {
+  constructor() {
+    super("The computer does not answer: the measurement has ended, or the network is gone.");
+  }
+}
+
 async function post(route, body) {
   const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-  const response = await fetch(route, init);
+  const response = await fetch(route, init).catch(() => Promise.reject(new Unreachable()));
   if (response.status === 409) throw new Error("The computer takes no more figures: the measurement has ended.");
   if (!response.ok) throw new Error(`The computer did not take the figures (${response.status}).`);
   return response.status === 204 ? null : response.json();
@@ -28,7 +35,7 @@ async function postAgain(route, body) {
     try {
       return await post(route, body);
     } catch (error) {
-      if (!(error instanceof TypeError) || left === 0) throw error;
+      if (!(error instanceof Unreachable) || left === 0) throw error;
       await new Promise((resolve) => setTimeout(resolve, 2000));
     }
   }
