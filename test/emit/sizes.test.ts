@@ -15,3 +15,14 @@ describeWithData("VWW MobileNet", ["models/mlperf-tiny/vww_96_float.tflite"], ([
     }
   });
 });
+
+describeWithData("DS-CNN", ["models/mlperf-tiny/kws_ref_model_float32.tflite"], ([file]) => {
+  test("each module in at most 8 kB, the glue in 2", async () => {
+    const files = await emitFiles(await readModel(file!));
+    for (const variant of ["simd", "relaxed"]) {
+      expect(files.get(`model.${variant}.wasm`)!.length).toBeLessThanOrEqual(8_000);
+    }
+    const glue = ["glue.js", "index.js", "node.js"].reduce((n, f) => n + files.get(f)!.length, 0);
+    expect(glue).toBeLessThanOrEqual(2_000);
+  });
+});

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { planMemory } from "../../src/kernels/memory.js";
-import { channelBlocks, panelWidths, planRows, rowTiles } from "../../src/kernels/tiles.js";
+import { channelBlocks, panelWidths, planRows, rowsCycles, rowTiles, tileNames } from "../../src/kernels/tiles.js";
 import { packPanels, panelsBytes, segmentRows } from "../../src/kernels/weights.js";
 
 describe("tiles", () => {
@@ -72,6 +72,18 @@ describe("tiles", () => {
     const plan = planRows(m, n, variant);
     const tiles = plan.flatMap(({ rows, count, nr }) => new Array<string>(count).fill(`${rows}x${nr}`));
     expect(tiles.join(" ")).toBe(expected);
+  });
+
+  test("functions that are written already are preferred to new ones as good, and never cost cycles", () => {
+    const functions = (plan: ReturnType<typeof planRows>): string[] => plan.flatMap((tile) => tileNames(tile, 64));
+    const rows = functions(planRows(5, 64, "relaxed"));
+    const alone = functions(planRows(125, 64, "relaxed"));
+    const shared = planRows(125, 64, "relaxed", new Set(rows));
+    expect(alone.some((name) => !rows.includes(name))).toBe(true);
+    expect(functions(shared).every((name) => rows.includes(name))).toBe(true);
+    expect(rowsCycles(shared, 64, "relaxed")).toBeLessThanOrEqual(
+      rowsCycles(planRows(125, 64, "relaxed"), 64, "relaxed"),
+    );
   });
 
   test("blocks of channels are equal, whole panels, and fit the cache unless the narrowest does not", () => {
