@@ -137,7 +137,8 @@ function timed(figures: DriverFigures, variant: Variant, compileMs: number, page
   };
 }
 
-async function findWasmtime(named: string | undefined): Promise<Wasmtime> {
+/** A wasmtime that can be started; throws where there is none. */
+export async function findWasmtime(named?: string): Promise<Wasmtime> {
   if (named !== undefined) {
     const program = namedProgram(named, "wasmtime");
     const engine = /python[\d.]*(\.exe)?$/.test(program) ? await byPython(program) : await byCommandLine(program);

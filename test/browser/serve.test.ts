@@ -79,7 +79,8 @@ if (!executablePath && requireAll) {
     const done = (page: Page): Promise<unknown> => page.waitForSelector('body[data-state="done"]', { timeout: 60_000 });
     const shown = (page: Page, term: string): Promise<string> =>
       page.locator(`dt:text-is("${term}") + dd`).first().innerText();
-    const ms = (value: number): string => `${value < 0.1 ? value.toPrecision(2) : value.toPrecision(3)} ms`;
+    const ms = (value: number): string =>
+      value < 0.1 ? `${(1000 * value).toPrecision(3)} µs` : `${value.toPrecision(3)} ms`;
 
     function check(m: Measurement): void {
       expect(m.steady.p50).toBeGreaterThan(0);
