@@ -146,7 +146,7 @@ function plainWork(step: Step, laid: LaidOut, into: Counter): number {
       into.add(step.axes.length === 2 ? "reduce" : "reduce.strided", vectors(layouts.get(step.x)!));
       return 0;
     case "softmax":
-      into.add("softmax", sizeOf(y.shape));
+      into.add("softmax", sizeOf(y.shape)).add("softmax.row", sizeOf(y.shape) / y.shape[step.axis]!);
       return 0;
     case "move": {
       const loops = moveLoops(step, layouts.get(step.x)!, y);
@@ -192,7 +192,8 @@ export function workOf(laid: LaidOut, variant: Variant): StepWork[] {
     else weightBytes = plainWork(step, laid, into);
     const tensors = [...new Set([...stepInputs(step), step.y, ...stepScratch(step)])];
     const bytes = tensors.reduce((sum, t) => sum + tensorBytes(laid.layouts.get(t)!), 0);
-    addBeyond(into, "tensor", bytes, bytes + weightBytes);
+    // Arithmetic hides what comes from far better than a kernel that only moves can.
+    addBeyond(into, familyOf(step, laid, variant) === "memory" ? "moved" : "tensor", bytes, bytes + weightBytes);
     return [
       {
         name: step.name,
@@ -213,10 +214,11 @@ export function workOf(laid: LaidOut, variant: Variant): StepWork[] {
  */
 export function coldWork(steps: readonly StepWork[]): Work[] {
   const distance = steps.reduce((n, s) => n + s.weightBytes, 0) + Math.max(0, ...steps.map((s) => s.tensorBytes));
-  return steps.map(({ weightBytes }) => {
+  return steps.map(({ weightBytes, family }) => {
     const into = new Counter();
     into.add("cold", 1);
-    addBeyond(into, "weight", weightBytes, distance);
+    // Those of Winograd's method are 36 matrices, read side by side.
+    addBeyond(into, family === "winograd" ? "transformed" : "weight", weightBytes, distance);
     return into.counts;
   });
 }

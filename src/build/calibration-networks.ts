@@ -161,8 +161,9 @@ const DENSE: readonly [number, number][] = [
   [512, 128],
   [640, 256],
   [784, 512],
-  [1024, 1024],
-  [2048, 1024],
+  // Not powers of two: their panels lie where each drives the others out of the first cache.
+  [1000, 1000],
+  [1900, 1000],
 ];
 
 /** [side of the output, input channels, output channels, stride] by Winograd's method where it pays. */
@@ -299,6 +300,59 @@ function mixed(): CalibrationNetwork[] {
         let x = l.relu(l.conv(l.input(8, 8, 2), 8));
         x = l.pool(l.relu(l.conv(x, 8)));
         return softmax(l, l.dense(l.flat(l.relu(l.conv(x, 12))), 3));
+      },
+    ],
+    [
+      "network: wide",
+      (l) => {
+        let x = l.relu(l.conv(l.input(20, 20, 3), 24));
+        for (const n of [40, 40]) x = l.relu(l.conv(x, n));
+        x = l.relu(l.conv(x, 56, 3, 2));
+        for (const n of [56, 72]) x = l.relu(l.conv(x, n));
+        return l.dense(l.mean(x), 10);
+      },
+    ],
+    [
+      "network: wide, large",
+      (l) => {
+        let x = l.relu(l.conv(l.input(10, 10, 8), 96));
+        for (const n of [96, 128, 128, 128]) x = l.relu(l.conv(x, n));
+        return l.dense(l.mean(x), 10);
+      },
+    ],
+    [
+      "network: narrow",
+      (l) => {
+        let x = l.relu(l.conv(l.input(28, 28, 1), 16));
+        for (const n of [16, 16, 20, 20]) x = l.relu(l.conv(x, n));
+        return l.dense(l.mean(x), 10);
+      },
+    ],
+    [
+      "network: dense, middle",
+      (l) => {
+        let x = l.input(320);
+        for (const n of [300, 280, 240]) x = l.relu(l.dense(x, n));
+        return l.dense(x, 200);
+      },
+    ],
+    [
+      "network: separable, wide",
+      (l) => {
+        let x = l.relu(l.conv(l.input(28, 28, 4), 72, 3, 2));
+        for (const n of [96, 96]) x = separable(l, x, n);
+        for (const n of [184, 192, 192]) x = separable(l, x, n, n === 184 ? 2 : 1);
+        return l.dense(l.mean(x), 10);
+      },
+    ],
+    [
+      "network: pointwise",
+      (l) => {
+        let x = l.relu(l.conv(l.input(14, 14, 12), 40, 1));
+        for (const n of [160, 40, 160, 40]) x = l.relu(l.conv(x, n, 1));
+        x = l.pool(x);
+        for (const n of [480, 144, 480, 144]) x = l.relu(l.conv(x, n, 1));
+        return l.dense(l.mean(x), 10);
       },
     ],
   ];

@@ -8,7 +8,7 @@
  * be; e: error of a network's time. Large residuals count less (Huber's weights), as one busy moment must not bend the rest.
  */
 import { stepCycles, type Variant } from "../kernels/tiles.js";
-import type { Work } from "../analyzer/work.js";
+import { CACHE_KNOTS, type Work } from "../analyzer/work.js";
 
 export interface TimedWork {
   readonly work: Work;
@@ -48,6 +48,7 @@ const KNOWN: Readonly<Record<string, Expected>> = {
   reduce: { cycles: 1.5, spread: 1 },
   "reduce.strided": { cycles: 12, spread: 1 },
   softmax: { cycles: 20, spread: 1 },
+  "softmax.row": { cycles: 200, spread: 1 },
   "move.run": { cycles: 12, spread: 1 },
   "move.float": { cycles: 0.3, spread: 1 },
   "move.single": { cycles: 3, spread: 1 },
@@ -59,7 +60,13 @@ const KNOWN: Readonly<Record<string, Expected>> = {
 };
 
 /** Cycles of a byte that comes from beyond a cache: little where the arithmetic hides it. */
-const STREAM: Readonly<Record<string, number>> = { again: 0.004, tensor: 0.01, weight: 0.02 };
+const STREAM: Readonly<Record<string, number>> = {
+  again: 0.004,
+  tensor: 0.01,
+  moved: 0.02,
+  weight: 0.02,
+  transformed: 0.03,
+};
 
 export function expectedPiece(name: string, variant: Variant): Expected {
   const known = KNOWN[name];
@@ -71,12 +78,18 @@ export function expectedPiece(name: string, variant: Variant): Expected {
   throw new Error(`internal: nobody knows what ${name} costs`);
 }
 
+/** Every piece that any network may have, but for tiles, whose cycles are known by their size. */
+const PIECES: readonly string[] = [
+  ...Object.keys(KNOWN),
+  ...Object.keys(STREAM).flatMap((name) => CACHE_KNOTS.map((_, i) => `${name}.${i}`)),
+];
+
 const dot = (work: Work, ns: Readonly<Record<string, number>>): number =>
   Object.entries(work).reduce((s, [name, n]) => s + n * (ns[name] ?? 0), 0);
 
 /** Nanoseconds of every piece that occurs, and of a cycle (`cycle`), by which pieces that do not occur are scaled. */
 export function fitPieces(rows: readonly TimedWork[], variant: Variant): Record<string, number> {
-  const names = [...new Set([...Object.keys(KNOWN), ...rows.flatMap((r) => Object.keys(r.work))])].sort();
+  const names = [...new Set([...PIECES, ...rows.flatMap((r) => Object.keys(r.work))])].sort();
   const expected = names.map((n) => expectedPiece(n, variant));
   const cycles = Object.fromEntries(names.map((n, j) => [n, expected[j]!.cycles]));
   // The device's speed as a whole: the median network at the expected cycles.
