@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { readFile, readdir, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, readdir, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fitToModel, loadData, sampleShapeOf, type DataSet, type LoadOptions } from "../data/index.js";
 import { readModel } from "../formats/index.js";
@@ -7,14 +8,18 @@ import type { DeviceProfile, Target } from "../model/device-profile.js";
 import { IdapError } from "../model/errors.js";
 import type { Graph } from "../model/types.js";
 import { folderStore } from "../pruner/checkpoint.js";
+import { continuedState } from "../pruner/continue.js";
 import { hostEngine, type Engine } from "../pruner/engine.js";
-import { resolveOptions } from "../pruner/options.js";
-import { prune, type PruneResult } from "../pruner/prune.js";
+import { resolveOptions, type PruneOptions } from "../pruner/options.js";
+import { prune, runKey, type PruneResult } from "../pruner/prune.js";
+import { correctedProfile, correction } from "./latency-budget.js";
 import { buildPaths, type BuildPaths } from "./output.js";
 import { packageStage } from "./package.js";
 import { ProgressMeter } from "./progress.js";
+import { rememberingEngine } from "./remembering-engine.js";
+import { sweptSteps, writeSweep, type SweptBuild } from "./sweep.js";
 import { loadDevice, loadTarget } from "./targets.js";
-import type { BuildOptions, BuildResult } from "./types.js";
+import type { BuildOptions, BuildResult, DeviceBudget, DevicesResult } from "./types.js";
 
 /** What a build starts from. */
 export interface BuildInputs {
@@ -39,22 +44,110 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const meter = new ProgressMeter(options.onProgress);
   const paths = buildPaths(options.out);
   const inputs = await readInputs(options, meter);
-  const engine = hostEngine({
-    executor: options.executor ?? "wasm",
-    ...(options.threads !== undefined && { threads: options.threads }),
-    ...(options.fast !== undefined && { fast: options.fast }),
-  });
-  const pruning = options.prune === false ? null : await pruneStage(options, paths, inputs, engine, meter);
-  const result = await packageStage(options, paths, inputs, engine, pruning, meter);
+  const { result, steps } = await stages(options, paths, inputs, engineOf(options), meter);
+  if (options.sweep) await writeSweep(paths.out, [{ result, steps }]);
   meter.end();
   return { ...result, seconds: (performance.now() - started) / 1000 };
 }
 
-async function readInputs(options: BuildOptions, meter: ProgressMeter): Promise<BuildInputs> {
-  const target = loadTarget(options.target ?? "wasm");
+/**
+ * One package for each device, in a folder of its name in `out`: from one model, one set of samples and one engine that
+ * remembers what it computed of the dense network.
+ */
+export async function buildForDevices(
+  options: Omit<BuildOptions, "device">,
+  devices: readonly DeviceBudget[],
+): Promise<DevicesResult> {
+  const names = devices.map(({ device }) => path.basename(device, ".json"));
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new IdapError("E_OPTION", `the device ${twice} is named twice`);
+  const each = devices.map(({ device, ms }, i): BuildOptions => {
+    const target = { ...options.pruning?.target, ...(ms !== undefined && { ms }) };
+    return { ...options, device, out: path.join(options.out, names[i]!), pruning: { ...options.pruning, target } };
+  });
+  const paths = each.map(({ out }) => buildPaths(out));
+  // Every device is known before anything is read.
+  each.slice(1).forEach((o) => deviceOf(o, loadTarget(o.target ?? "wasm")));
+  const readMeter = new ProgressMeter(options.onProgress);
+  const inputs = await readInputs(each[0]!, readMeter);
+  const engine = rememberingEngine(engineOf(options));
+  const built: SweptBuild[] = [];
+  const results: BuildResult[] = [];
+  for (const [i, o] of each.entries()) {
+    const started = performance.now();
+    const meter = new ProgressMeter(options.onProgress);
+    const own = { ...inputs, device: deviceOf(o, inputs.target) };
+    built.push(await stages(o, paths[i]!, own, engine, meter));
+    meter.end();
+    results.push({ ...built.at(-1).result, seconds: (performance.now() - started) / 1000 });
+  }
+  if (options.sweep) await writeSweep(options.out, built);
+  return { accepted: results.every((r) => r.accepted), devices: results };
+}
+
+const engineOf = (options: Pick<BuildOptions, "executor" | "threads" | "fast">): Engine =>
+  hostEngine({
+    executor: options.executor ?? "wasm",
+    ...(options.threads !== undefined && { threads: options.threads }),
+    ...(options.fast !== undefined && { fast: options.fast }),
+  });
+
+/** The corrected profile, in the run folder: a build with it predicts as this one does. */
+const CORRECTED = "profile.json";
+
+/** Corrections of the profile by what was measured, each of which goes on where the one before ended. */
+const MOST_CORRECTIONS = 3;
+
+/**
+ * Prune, emit, measure; and where the measured package is slower than its budget although it was predicted inside:
+ * correct the profile, go on pruning from the last accepted network, measure again.
+ */
+async function stages(
+  options: BuildOptions,
+  paths: BuildPaths,
+  given: BuildInputs,
+  engine: Engine,
+  meter: ProgressMeter,
+): Promise<SweptBuild> {
+  let inputs = given;
+  const file = path.join(paths.run, CORRECTED);
+  // A run that was interrupted after a correction goes on by the corrected profile.
+  if (options.resume && existsSync(file)) inputs = { ...inputs, device: loadDevice(file) };
+  for (let round = 0; ; round++) {
+    const resume = options.resume === true || round > 0;
+    const pruning =
+      options.prune === false ? null : await pruneStage({ ...options, resume }, paths, inputs, engine, meter);
+    const result = await packageStage(options, paths, inputs, engine, pruning, meter);
+    const done = { result, steps: pruning ? sweptSteps(pruning) : [] };
+    const { budgetMs, predictedMs, densePredictedMs, onDevice, speedup } = result.latency;
+    if (!pruning || budgetMs === null || !onDevice || speedup === null || pruning.reason !== null) return done;
+    const factor = correction({ budgetMs, predictedMs, densePredictedMs, measuredShare: 1 / speedup });
+    if (factor === null || round === MOST_CORRECTIONS) return done;
+    inputs = { ...inputs, device: correctedProfile(inputs.device, factor) };
+    const store = await folderStore(paths.run, { resume: true });
+    const key = runKey(given.source, given.data!, resolveOptions(pruneOptions(options, inputs)));
+    await writeFile(file, `${JSON.stringify(inputs.device, null, 2)}\n`);
+    await store.save(continuedState((await store.load())!, key, factor));
+  }
+}
+
+const pruneOptions = (options: BuildOptions, { device, target }: BuildInputs): PruneOptions => ({
+  ...options.pruning,
+  seed: options.seed ?? 0,
+  profile: device,
+  channelMultiple: target.kernels.channelMultiple,
+});
+
+/** The profile that a build decides by. */
+function deviceOf(options: Pick<BuildOptions, "device" | "winograd">, target: Target): DeviceProfile {
   const profile = loadDevice(options.device ?? target.defaultDevice);
   // What is not emitted must not be predicted to gain.
-  const device: DeviceProfile = options.winograd === "off" ? { ...profile, winograd: "off" } : profile;
+  return options.winograd === "off" ? { ...profile, winograd: "off" } : profile;
+}
+
+async function readInputs(options: BuildOptions, meter: ProgressMeter): Promise<BuildInputs> {
+  const target = loadTarget(options.target ?? "wasm");
+  const device = deviceOf(options, target);
   if (options.prune !== false) {
     // Wrong options are reported before anything is read.
     resolveOptions({ ...options.pruning, seed: options.seed ?? 0, profile: device, channelMultiple: 1 });
@@ -130,16 +223,12 @@ const EXPECTED_ROUNDS = 3;
 async function pruneStage(
   options: BuildOptions,
   paths: BuildPaths,
-  { source, target, device, data }: BuildInputs,
+  inputs: BuildInputs,
   engine: Engine,
   meter: ProgressMeter,
 ): Promise<PruneResult> {
-  const given = {
-    ...options.pruning,
-    seed: options.seed ?? 0,
-    profile: device,
-    channelMultiple: target.kernels.channelMultiple,
-  };
+  const { source, data } = inputs;
+  const given = pruneOptions(options, inputs);
   const resolved = resolveOptions(given);
   // Shares of the whole: training dominates, so stages are counted in samples that are trained on.
   const { iterations } = resolved;

@@ -1,4 +1,5 @@
-export { build } from "./build.js";
+export { build, buildForDevices } from "./build.js";
+export { calibrate, type CalibrateOptions } from "./calibrate.js";
 export {
   compare,
   type CompareOptions,
@@ -9,4 +10,4 @@ export {
 } from "./compare.js";
 export { memoryPlanSvg } from "./memory-figure.js";
 export { loadDevice, loadTarget } from "./targets.js";
-export type { BuildOptions, BuildProgress, BuildResult, TestReport } from "./types.js";
+export type { BuildOptions, BuildProgress, BuildResult, DeviceBudget, DevicesResult, TestReport } from "./types.js";

@@ -3,7 +3,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { emit, type EmitResult, type ModuleRunner } from "../emit/index.js";
 import { onnxBytes } from "../formats/index.js";
-import { measurePackages, writeMeasurements, type Measurement } from "../measure/index.js";
+import { writeMeasurements, type Measurement } from "../measure/index.js";
 import { IdapError } from "../model/errors.js";
 import type { Graph } from "../model/types.js";
 import { costFigures, foldedGraph } from "../pruner/context.js";
@@ -12,10 +12,12 @@ import type { PruneResult } from "../pruner/prune.js";
 import { renderReport } from "../report/index.js";
 import type { BuildInputs } from "./build.js";
 import { moduleCorrect, moduleError, probes, rangeOf } from "./certify.js";
+import { overBudget, timeHolders } from "./latency-budget.js";
 import type { BuildPaths } from "./output.js";
 import { pairedDifference } from "./paired.js";
 import type { ProgressMeter } from "./progress.js";
 import { reportData } from "./report-data.js";
+import { timeOnDevice, type DeviceTimes } from "./time-on.js";
 import type { BuildOptions, BuildResult, PackageBytes, TestReport } from "./types.js";
 
 /** Samples on which the emitted module is compared with the host. */
@@ -53,12 +55,14 @@ export async function packageStage(
     meter.begin("testing", 0.02);
     const test = await testReport(inputs, engine, graph, pruning, own.module);
 
-    let measured: Measurement[] | null = null;
+    let times: DeviceTimes | null = null;
     if (options.measure !== false) {
       meter.begin("measuring", 0.02);
-      measured = await measurePackages(dense ? [denseDir, packageDir] : [packageDir], { runs: options.runs ?? 200 });
-      writeMeasurements(packageDir, measured);
+      const dirs = dense ? [denseDir, packageDir] : [packageDir];
+      times = await timeOnDevice(dirs, inputs.device, { runs: options.runs ?? 200 });
+      writeMeasurements(packageDir, times.measured);
     }
+    const measured = times?.measured ?? null;
     const result = summary({
       paths,
       inputs,
@@ -69,7 +73,8 @@ export async function packageStage(
       maxError: own.maxError,
       denseMaxError: other?.maxError ?? null,
       test,
-      measured,
+      times,
+      budgetMs: options.pruning?.target?.ms ?? null,
     });
     const data = reportData(result, { source: inputs.source, graph, pruning, measured, emitted: own.emitted });
     await writeFile(path.join(packageDir, "report.html"), renderReport(data));
@@ -164,9 +169,11 @@ function summary(s: {
   maxError: number;
   denseMaxError: number | null;
   test: TestReport | null;
-  measured: readonly Measurement[] | null;
+  times: DeviceTimes | null;
+  budgetMs: number | null;
 }): Omit<BuildResult, "seconds"> {
-  const { inputs, pruning, measured, test, emitted } = s;
+  const { inputs, pruning, times, test, emitted, budgetMs } = s;
+  const measured: readonly Measurement[] | null = times?.measured ?? null;
   const { source, device, target } = inputs;
   const counted = { profile: device, channelMultiple: target.kernels.channelMultiple };
   const before = costFigures(source, counted);
@@ -174,12 +181,21 @@ function summary(s: {
   const own = measured?.at(-1) ?? null;
   const other = measured && measured.length > 1 ? measured[0]! : null;
   const speedup = own?.speedup?.median ?? null;
+  // A correction says what the pruned network takes; the dense one is predicted by the profile as it was measured.
+  const densePredictedMs = before.predictedMs / (device.corrected ?? 1);
+  const holders = timeHolders(s.graph, device);
   let reason = pruning?.reason ?? null;
+  if (reason !== null && budgetMs !== null) reason += `; most of the time is in ${holders}`;
+  if (reason === null && pruning && budgetMs !== null) {
+    const measuredShare = times?.onDevice === true && speedup !== null ? 1 / speedup : null;
+    const facts = { budgetMs, predictedMs: after.predictedMs, densePredictedMs, measuredShare };
+    reason = overBudget(facts, device.name, pruning.options.maxDrop, holders);
+  }
   if (reason === null && other && speedup !== null && 1 / speedup > NOT_FASTER) {
     const share = (100 * (1 - after.macs / before.macs)).toFixed(0);
     reason =
       `the pruned package is not faster here: ${own!.steady.p50.toFixed(3)} ms against ${other.steady.p50.toFixed(3)} ms dense, ` +
-      `although ${share} % of the MACs are gone`;
+      `although ${share} % of the MACs are gone; most of the time is in ${holders}`;
   }
   const partBytes = ({ bytes }: EmitResult): PackageBytes => ({
     weights: bytes.weights,
@@ -217,10 +233,15 @@ function summary(s: {
     latency: {
       device: device.name,
       predictedMs: after.predictedMs,
-      densePredictedMs: before.predictedMs,
+      densePredictedMs,
+      interval: [after.predictedMs * device.error.low, after.predictedMs * device.error.high],
+      budgetMs,
+      corrected: device.corrected ?? null,
       measuredMs: own?.steady.p50 ?? null,
       denseMs: other?.steady.p50 ?? null,
       speedup,
+      measuredOn: times?.engine ?? null,
+      onDevice: times?.onDevice ?? false,
     },
     maxError: s.maxError,
     denseMaxError: s.denseMaxError,

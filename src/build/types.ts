@@ -46,8 +46,24 @@ export interface BuildOptions {
   readonly measure?: boolean;
   /** Timed runs of each package. */
   readonly runs?: number;
+  /** Keep every accepted network and draw them beside the package: accuracy over predicted milliseconds. */
+  readonly sweep?: boolean;
   readonly onProgress?: (p: BuildProgress) => void;
   readonly onEntry?: (entry: LedgerEntry) => void;
+}
+
+/** A device and what one inference may take there. */
+export interface DeviceBudget {
+  /** Name or path of a profile. */
+  readonly device: string;
+  readonly ms?: number;
+}
+
+/** What a build for several devices says about itself. */
+export interface DevicesResult {
+  /** Whether every device's package was accepted. */
+  readonly accepted: boolean;
+  readonly devices: readonly BuildResult[];
 }
 
 interface DensePruned<T> {
@@ -103,11 +119,21 @@ export interface BuildResult {
     readonly device: string;
     readonly predictedMs: number;
     readonly densePredictedMs: number;
+    /** Between these 90 % of networks of the predicted time are expected. */
+    readonly interval: readonly [low: number, high: number];
+    /** What the user asked for; null for nothing. */
+    readonly budgetMs: number | null;
+    /** By what predictions were multiplied after the first package had been measured; null where they were not. */
+    readonly corrected: number | null;
     /** Median of the package and of the dense package, alternating in one process; null when nothing was timed. */
     readonly measuredMs: number | null;
     readonly denseMs: number | null;
     /** Paired median of dense / pruned. */
     readonly speedup: number | null;
+    /** The engine that timed, for people; null when nothing was timed. */
+    readonly measuredOn: string | null;
+    /** Whether that is the profile's device; else this Node stands in for it, and the budget is kept by prediction only. */
+    readonly onDevice: boolean;
   };
   /** max|a - b| / max|b| between the emitted module (a) and the host (b). */
   readonly maxError: number;

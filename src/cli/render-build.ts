@@ -90,15 +90,28 @@ function figures(r: BuildResult): Row[] {
       "",
       "against the host, of the largest output",
     ],
-    ["predicted", ms(latency.densePredictedMs), ms(latency.predictedMs), "", `on ${latency.device}`],
+    [
+      "predicted",
+      ms(latency.densePredictedMs),
+      ms(latency.predictedMs),
+      "",
+      `on ${latency.device}${corrected(latency)}`,
+    ],
   );
   if (latency.measuredMs !== null) {
     const dense = latency.denseMs === null ? "" : ms(latency.denseMs);
     const compared = latency.speedup === null ? "" : `${latency.speedup.toFixed(2)} times as fast`;
-    rows.push(["measured p50", dense, ms(latency.measuredMs), compared, `in Node ${process.version.slice(1)}`]);
+    rows.push(["measured p50", dense, ms(latency.measuredMs), compared, `in ${latency.measuredOn ?? "?"}`]);
+  }
+  if (latency.budgetMs !== null) {
+    const how = latency.onDevice ? "measured" : "by prediction: measure on the device with idap measure --serve";
+    rows.push(["budget", "", ms(latency.budgetMs), "", how]);
   }
   return rows;
 }
+
+const corrected = ({ corrected: factor }: BuildResult["latency"]): string =>
+  factor === null ? "" : `, corrected by ${factor.toFixed(3)} after measuring`;
 
 function verdict(r: BuildResult): string {
   if (r.accepted) return `accepted: ${r.package} (${r.seconds.toFixed(0)} s)`;

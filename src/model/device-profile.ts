@@ -37,6 +37,8 @@ export const deviceProfile = z.object({
   referenceMs: z.number().positive(),
   /** Nanoseconds of each piece of the kernels (src/analyzer/work.ts), by its name. */
   ns: z.record(z.string(), z.number().nonnegative()),
+  /** By what a build multiplied all times after it had measured its package. */
+  corrected: z.number().positive().optional(),
   /** Measured over predicted for networks that were left out in turn: median of |ratio - 1|, and the ratio's 90 % range. */
   error: z.object({ median: z.number().nonnegative(), low: z.number().positive(), high: z.number().positive() }),
   table: z.array(calibrationRow),

@@ -1,7 +1,7 @@
-import type { BuildOptions } from "../../build/types.js";
+import type { BuildOptions, DeviceBudget } from "../../build/types.js";
 import { IdapError } from "../../model/errors.js";
 import { PRUNE_DEFAULTS } from "../../pruner/defaults.js";
-import { describeEntry } from "../../pruner/ledger.js";
+import { describeEntry, type LedgerEntry } from "../../pruner/ledger.js";
 import { defineCommand, EXIT } from "../command.js";
 import { CONFIG_OPTION } from "../config.js";
 import {
@@ -29,10 +29,10 @@ const OPTIONS = [
   ...DATA_OPTIONS,
   {
     name: "device",
-    kind: "string",
+    kind: "strings",
     value: "name[=ms]",
     summary:
-      "Device profile that predicts times: a name in targets/devices or the path of a profile; with =ms pruning stops when the predicted time is inside",
+      "Device profile that predicts times: a name in targets/devices or the path of a profile; with =ms pruning goes on until one inference is inside, measured where the device is here. Several give a package each, in folders of their names",
     defaultText: "the target's",
   },
   {
@@ -111,6 +111,12 @@ const OPTIONS = [
     summary: "Timed runs of the dense and of the pruned package",
   },
   {
+    name: "sweep",
+    kind: "flag",
+    summary:
+      "Draw every accepted network beside the package: accuracy over milliseconds, as SVG, and the figures as JSON",
+  },
+  {
     name: "no-measure",
     kind: "flag",
     summary: "Time nothing; the build then makes no claim about measured speed",
@@ -142,28 +148,37 @@ export const build = defineCommand(
       "idap build resnet8.tflite --data cifar10 --max-drop 1.5 --out out/resnet8",
       "idap build kws.tflite --no-prune --out out/kws",
       "idap build net.onnx --data mnist --normalize unit --device node-generic=0.5",
+      "idap build net.onnx --data mnist --device node-24=0.3ms --device phone.json=2ms --sweep --out out/net",
     ],
   },
   async ({ args, values, progress, loader }) => {
     const data = await givenData(values, loader);
     const options = { ...buildOptions(args[0]!, values), ...(data !== undefined && { data }) };
     // The compiler is large: it is loaded when it is needed.
-    const { build: run } = await import("../../build/index.js");
-    const result = await run({
+    const { build: run, buildForDevices } = await import("../../build/index.js");
+    const watched = {
       ...options,
       onProgress: progress.report,
-      onEntry: (entry) => progress.say(describeEntry(entry)),
-    });
+      onEntry: (entry: LedgerEntry) => progress.say(describeEntry(entry)),
+    };
+    const devices = values.device.map(parseDevice);
+    if (devices.length > 1) {
+      const result = await buildForDevices(watched, devices);
+      const text = result.devices.map((r) => `${r.latency.device}\n\n${renderBuild(r)}`).join("\n\n");
+      return { json: result, text, exit: result.accepted ? EXIT.done : EXIT.refused };
+    }
+    const result = await run(watched);
     return { json: result, text: renderBuild(result), exit: result.accepted ? EXIT.done : EXIT.refused };
   },
 );
 
 /** Options of the library's `build` from those of the command line. */
 export function buildOptions(model: string, values: Values<typeof OPTIONS>): BuildOptions {
-  const device = parseDevice(values.device);
+  // Several devices are the library's `buildForDevices`; a single one is an option like others.
+  const device = values.device.length === 1 ? parseDevice(values.device[0]!) : undefined;
   const target = {
     ...(values.macs !== undefined && { macs: values.macs }),
-    ...(device.ms !== undefined && { ms: device.ms }),
+    ...(device?.ms !== undefined && { ms: device.ms }),
   };
   const { seed, ...load } = loadOptions(values);
   return {
@@ -171,7 +186,7 @@ export function buildOptions(model: string, values: Values<typeof OPTIONS>): Bui
     read: readOptions(values),
     out: values.out,
     target: values.target,
-    ...(device.name !== undefined && { device: device.name }),
+    ...(device !== undefined && { device: device.device }),
     ...(values.data !== undefined && { data: values.data }),
     load,
     seed,
@@ -189,18 +204,18 @@ export function buildOptions(model: string, values: Values<typeof OPTIONS>): Bui
     fast: values.fast,
     resume: values.resume,
     measure: !values["no-measure"],
+    sweep: values.sweep,
     runs: values.runs,
   };
 }
 
 /** `node-generic=0.5` → the profile and the budget in milliseconds. */
-export function parseDevice(text: string | undefined): { name?: string; ms?: number } {
-  if (text === undefined) return {};
+export function parseDevice(text: string): DeviceBudget {
   const at = text.lastIndexOf("=");
-  if (at < 0) return { name: text };
+  if (at < 0) return { device: text };
   const ms = text.slice(at + 1).trim() === "" ? NaN : Number(text.slice(at + 1).replace(/ms$/, ""));
   if (at === 0 || !Number.isFinite(ms) || ms <= 0) {
     throw new IdapError("E_OPTION", `--device needs a name, or name=ms with ms above 0, got ${text}`);
   }
-  return { name: text.slice(0, at), ms };
+  return { device: text.slice(0, at), ms };
 }
