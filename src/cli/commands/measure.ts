@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import {
   measureIn,
   measureServed,
@@ -24,7 +26,7 @@ export const measure = defineCommand(
     summary: "Time packages where they will run: this Node, a browser, another engine, a phone",
     about:
       "Times a package that idap build wrote: loading, the first run, and the steady state with its percentiles, copies of inputs and outputs included, and writes the figures into the package's measurements.json. With --against the packages alternate run by run, so that the ratio does not depend on what else the device does. --runtime chooses another engine of this machine. --serve shares the packages with any device: it prints an address and its QR code, the device opens the page, runs the packages and sends its figures back; with --host 0.0.0.0 every device in the network reaches it, and the address holds a secret. With --profile it times the layers one by one in Node and writes nothing.",
-    args: [{ name: "package", summary: "the folder of a package" }],
+    args: [{ name: "package", summary: "the folder of a package; with --calibrate the file of the profile" }],
     options: [
       {
         name: "against",
@@ -110,6 +112,12 @@ export const measure = defineCommand(
         summary: "End --serve in any case after this long, the minutes of --minutes on top",
       },
       {
+        name: "calibrate",
+        kind: "flag",
+        summary:
+          "Time the kernel families over a grid of shapes where --runtime, --throttle or --serve say, and write the device profile that <package> then names, for idap build --device",
+      },
+      {
         name: "profile",
         kind: "flag",
         summary:
@@ -122,6 +130,7 @@ export const measure = defineCommand(
       "idap measure out/resnet8 --runtime chromium",
       "idap measure out/resnet8 --serve --host 0.0.0.0",
       "idap measure out/resnet8 --profile",
+      "idap measure phone.json --calibrate --serve --host 0.0.0.0",
     ],
   },
   async ({ args, values, progress }) => {
@@ -134,6 +143,7 @@ export const measure = defineCommand(
       const profile = await profilePackage(args[0]!, { runs: values.runs, ...(variant && { variant }) });
       return { json: { profile }, text: renderProfile(profile) };
     }
+    if (values.calibrate) return calibration(args[0]!, { ...values, runtime, variant }, progress);
     const minMs = values.minutes * 60_000;
     const timing = { runs: values.runs, minMs, ...(variant && { variant }) };
     if (values.serve) {
@@ -162,6 +172,67 @@ export const measure = defineCommand(
     return { json: { packages: measured }, text: renderMeasurements(measured) };
   },
 );
+
+/** A browser that is slowed on purpose is stopped for moments of its choice: a sample must hold many of them. */
+const SLOWED = { sampleMs: 20, runs: 15, warmupMs: 400 };
+
+/** Times the kernel families on a device and writes its profile. */
+async function calibration(
+  file: string,
+  values: {
+    readonly runtime: Runtime;
+    readonly variant: Variant | undefined;
+    readonly engine: string | undefined;
+    readonly throttle: number | undefined;
+    readonly headed: boolean;
+    readonly serve: boolean;
+    readonly host: string;
+    readonly port: number;
+    readonly timeout: number;
+    readonly quiet: boolean;
+  },
+  progress: Progress,
+): Promise<{ json: unknown; text: string }> {
+  if (!file.endsWith(".json")) {
+    throw new IdapError(
+      "E_OPTION",
+      `--calibrate writes a profile, and ${file} is no name of one`,
+      "End it with .json.",
+    );
+  }
+  const { calibrate } = await import("../../build/index.js");
+  const { runtime, variant, engine, throttle, headed, serve, host, port, timeout, quiet } = values;
+  const timeoutMs = timeout * 60_000;
+  const profile = await calibrate({
+    name: path.basename(file, ".json"),
+    ...(variant && { variant }),
+    ...(throttle !== undefined && SLOWED),
+    onProgress: (done, total, what) =>
+      progress.report({ stage: what, done, total, fraction: done / total, etaSeconds: null }),
+    time: async (groups, timing) => {
+      if (!serve) {
+        return measureIn(runtime, groups, {
+          ...timing,
+          ...(engine !== undefined && { executable: engine }),
+          ...(throttle !== undefined && { throttle }),
+          headed,
+          timeoutMs,
+          onProgress: (event) => report(event, `timing in ${runtime}`, progress),
+        });
+      }
+      const results = await measureServed(groups, {
+        ...{ ...timing, host, port, devices: 1, timeoutMs },
+        onListening: (urls) => announce(urls, quiet),
+        onEvent: (event) => tell(event, progress),
+      });
+      return results[0]!.groups;
+    },
+  });
+  await writeFile(file, `${JSON.stringify(profile, null, 2)}\n`);
+  const { median, low, high } = profile.error;
+  const error = `median error ${(100 * median).toFixed(1)} % on networks left out, ratios ${low} to ${high}`;
+  return { json: { profile }, text: `${file}: ${profile.measuredOn}; ${error}` };
+}
 
 interface Choices {
   readonly profile: boolean;
