@@ -65,10 +65,18 @@ export type { DeviceProfile, Target } from "./model/device-profile.js";
 
 // Packages: timing and checking.
 export {
+  measureIn,
   measurePackages,
+  measureServed,
   profilePackage,
   verifyPackage,
+  writeDeviceResults,
   writeMeasurements,
+  type DeviceResult,
+  type Runtime,
+  type RuntimeOptions,
+  type ServeEvent,
+  type ServeOptions,
   type VerifyResult,
   type Measurement,
   type MeasureOptions,

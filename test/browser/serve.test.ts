@@ -55,7 +55,7 @@ if (!executablePath && requireAll) {
       const opened = new Promise<string>((resolve) => (listening = resolve));
       const results = measureServed(groups, {
         runs: 40,
-        warmupMs: 50,
+        warmupMs: 200,
         timeoutMs: 90_000,
         ...options,
         onListening: (urls) => listening(urls[0]!),
@@ -87,8 +87,8 @@ if (!executablePath && requireAll) {
       expect(m.steady.p99).toBeGreaterThanOrEqual(m.steady.p90);
       expect(m.steady.p90).toBeGreaterThanOrEqual(m.steady.p50);
       expect(m.steady.samples).toBe(40);
-      // A sample lasts at least fifty steps of the clock.
-      expect(m.steady.batch * m.steady.p50).toBeGreaterThan(40 * m.engine.clockStepMs);
+      // A sample is to last fifty steps of the clock; an engine that optimises only after the warm-up may halve that.
+      expect(m.steady.batch * m.steady.p50).toBeGreaterThan(20 * m.engine.clockStepMs);
       expect(m.download!.bytes).toBeGreaterThan(100);
       expect(m.load.compileMs).toBeGreaterThan(0);
       expect(m.firstRunMs).toBeGreaterThanOrEqual(0);
