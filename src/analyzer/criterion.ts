@@ -2,6 +2,7 @@ import type { Group } from "../model/coupling.js";
 import type { Graph } from "../model/types.js";
 import type { Random } from "../model/random.js";
 import type { Flow } from "./flow.js";
+import type { Moments } from "./moments.js";
 import type { Producer } from "./producers.js";
 
 /** What a criterion sees when it scores the output channels of one layer. */
@@ -21,6 +22,8 @@ export interface GroupContext {
   readonly flow: Flow | null;
   /** Mean gradient of the loss for every parameter, by tensor name; null unless the criterion needs it. */
   readonly gradients: Gradients | null;
+  /** Second moments of what layers multiply, by node name; null unless the criterion needs them. */
+  readonly moments: ReadonlyMap<string, Moments> | null;
 }
 
 /** Mean gradient over samples of a loss with respect to parameters, by tensor name. */
@@ -40,6 +43,8 @@ interface CriterionBase {
   readonly readsInputs?: boolean;
   /** True when it reads `gradients`: labelled calibration data and a backward pass are needed. */
   readonly needsGradients?: boolean;
+  /** True when it reads `moments`. */
+  readonly needsMoments?: boolean;
   /**
    * How scores of different layers become comparable when the user does not choose:
    * `cp` divides by channels times positions, `group-mean` by the mean over the coupling group, `group-share` by the

@@ -5,6 +5,7 @@ import { Random } from "../model/random.js";
 import type { Graph } from "../model/types.js";
 import type { Criterion, Gradients, LayerCriterion, Normaliser } from "./criterion.js";
 import { measureFlow, type Flow } from "./flow.js";
+import type { Moments } from "./moments.js";
 import { producersOf, type Producer } from "./producers.js";
 
 /** Importance of every atom of one coupling group; index = atom id. */
@@ -71,7 +72,13 @@ export function scoreGroups(
   graph: Graph,
   groups: readonly Group[],
   criterion: Criterion,
-  options: { flow: Flow | null; gradients?: Gradients | null; normaliser?: Normaliser; seed: number },
+  options: {
+    flow: Flow | null;
+    gradients?: Gradients | null;
+    moments?: ReadonlyMap<string, Moments> | null;
+    normaliser?: Normaliser;
+    seed: number;
+  },
 ): GroupScores[] {
   const producers = producersOf(graph);
   const channelScores = "score" in criterion ? scoreProducers(graph, producers, criterion, options) : null;
@@ -82,7 +89,13 @@ export function scoreGroups(
     const voters = new Set<string>();
     const whole =
       "scoreGroup" in criterion
-        ? criterion.scoreGroup({ graph, group, flow: options.flow, gradients: options.gradients ?? null })
+        ? criterion.scoreGroup({
+            graph,
+            group,
+            flow: options.flow,
+            gradients: options.gradients ?? null,
+            moments: options.moments ?? null,
+          })
         : null;
     for (const atom of group.atoms) {
       let sum = NaN;

@@ -9,8 +9,9 @@ import { groupNorm } from "./group-norm.js";
 import { l1 } from "./l1.js";
 import { l2 } from "./l2.js";
 import { random } from "./random.js";
+import { reconstruction } from "./reconstruction.js";
 import { taylor } from "./taylor.js";
 import { wanda } from "./wanda.js";
 import { weight } from "./weight.js";
 
-export const criteria: readonly Criterion[] = [activation, bnScale, divergence, faithful, fpgm, groupNorm, l1, l2, random, taylor, wanda, weight];
+export const criteria: readonly Criterion[] = [activation, bnScale, divergence, faithful, fpgm, groupNorm, l1, l2, random, reconstruction, taylor, wanda, weight];
