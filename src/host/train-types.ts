@@ -30,8 +30,11 @@ export interface TrainOptions {
   readonly lr: number;
   /** Steps of linear rise from 0. Default 0. */
   readonly warmupSteps?: number;
-  /** After the warm-up: fall to 0 along half a cosine (default), or stay. */
-  readonly schedule?: "cosine" | "constant";
+  /**
+   * After the warm-up: fall to 0 along half a cosine (default), or stay. `ramp`, for a range test: begin at `lr` and
+   * double every four steps, without warm-up.
+   */
+  readonly schedule?: "cosine" | "constant" | "ramp";
   /** Ends earlier than the epochs do; the schedule ends with it. */
   readonly maxSteps?: number;
   readonly loss: {

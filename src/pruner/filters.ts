@@ -16,7 +16,7 @@ import { recover } from "./recovery.js";
 import { repairLayers } from "./repair.js";
 import { removals, share } from "./schedule.js";
 import { sampled } from "./splits.js";
-import { accept, current, type PruneState } from "./state.js";
+import { accept, current, rateOf, withRate, type PruneState } from "./state.js";
 
 /** Statistics that one iteration needs: what the criterion reads, and the means of what consumers read. */
 async function observe(graph: Graph, context: PruneContext): Promise<Flow> {
@@ -139,9 +139,9 @@ export async function filterStep(state: PruneState, context: PruneContext): Prom
     ? await repairLayers(before, plain, plan.cuts, context.engine, context.calibration, { seed })
     : plain;
   const kept = keptAfter(current(state).kept, plan.cuts);
-  const after = await recover(cut, kept, context.recovery, {
+  const { graph: after, lr } = await recover(cut, kept, context.recovery, {
     epochs: options.recoveryEpochs,
-    lr: options.lr,
+    lr: rateOf(state, "lr", options),
     seed,
     onStep: context.onTraining,
   });
@@ -165,7 +165,7 @@ export async function filterStep(state: PruneState, context: PruneContext): Prom
     reason: accepted ? verdict : `${verdict}; rolled back, share halved`,
   };
   const next: PruneState = {
-    ...state,
+    ...withRate(state, "lr", options, lr),
     filters: accepted ? { t: t + 1, rho0, failures } : { t: t + 1, rho0: rho0 / 2, failures: failures + 1 },
     ledger: [...state.ledger, entry],
   };

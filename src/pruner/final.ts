@@ -2,7 +2,7 @@ import { stepBack, withinDrop, worthAnotherRound } from "./budget.js";
 import { figuresOf, type PruneContext } from "./context.js";
 import { points, type FinalEntry } from "./ledger.js";
 import { recover } from "./recovery.js";
-import { current, type FinalTry, type PruneState, type Snapshot } from "./state.js";
+import { current, rateOf, withRate, type FinalTry, type PruneState, type Snapshot } from "./state.js";
 
 /** What the next round starts from: a network in the run folder, of which accepted network it comes, and its number. */
 interface Round {
@@ -45,9 +45,9 @@ export async function finalStep(state: PruneState, context: PruneContext): Promi
   const { candidate, from, number } = round;
   const before = await context.load(from);
   context.progress(`final fine-tuning of step ${candidate.step}, round ${number}`);
-  const after = await recover(before, candidate.kept, context.recovery, {
+  const { graph: after, lr } = await recover(before, candidate.kept, context.recovery, {
     epochs: options.finalEpochs,
-    lr: options.finalLr,
+    lr: rateOf(state, "finalLr", options),
     samples: Infinity,
     cutMix: options.finalMix,
     seed: context.seedOf(state, "final"),
@@ -72,5 +72,9 @@ export async function finalStep(state: PruneState, context: PruneContext): Promi
   const name = `final-${state.tries.length + 1}`;
   await context.store.putGraph(name, after);
   const result: FinalTry = { of: candidate.step, graph: name, figures, within };
-  return { ...state, tries: [...state.tries, result], ledger: [...state.ledger, entry] };
+  return {
+    ...withRate(state, "finalLr", options, lr),
+    tries: [...state.tries, result],
+    ledger: [...state.ledger, entry],
+  };
 }

@@ -8,7 +8,7 @@ import { points, shortName, type LayerEntry } from "./ledger.js";
 import { recover } from "./recovery.js";
 import { removeUnit } from "./remove-unit.js";
 import { repairLayers } from "./repair.js";
-import { accept, current, type PruneState } from "./state.js";
+import { accept, current, rateOf, withRate, type PruneState } from "./state.js";
 
 /** A unit with its flow and what its removal saves. */
 export interface ScoredUnit {
@@ -100,11 +100,11 @@ export async function layerStep(state: PruneState, context: PruneContext): Promi
         changed: [unit.replacement],
       })
     : without;
-  const after = await recover(repaired, kept, context.recovery, {
+  const { graph: after, lr } = await recover(repaired, kept, context.recovery, {
     epochs: Math.max(1, Math.ceil((options.layerSteps * options.batch) / context.recovery.train.count)),
     maxSteps: options.layerSteps,
     samples: Infinity,
-    lr: options.lr,
+    lr: rateOf(state, "lr", options),
     seed,
     onStep: context.onTraining,
   });
@@ -116,10 +116,10 @@ export async function layerStep(state: PruneState, context: PruneContext): Promi
       ? flow
       : `${flow}; ${points((now.accuracy ?? 0) - figures.accuracy)} lost here, ${points(total)} in all, limit of stage 2 is ${limit.toFixed(2)}`;
   if (figures.accuracy !== null && !withinDrop(state.dense.accuracy!, figures.accuracy, limit)) {
-    return rejected(entry(figures, false, `${verdict}; put back, the unit is essential`));
+    return withRate(rejected(entry(figures, false, `${verdict}; put back, the unit is essential`)), "lr", options, lr);
   }
   const next: PruneState = {
-    ...state,
+    ...withRate(state, "lr", options, lr),
     layers: { removed: removed + 1, rejectsInRow: 0, essential },
     ledger: [...state.ledger, entry(figures, true, verdict)],
   };

@@ -45,8 +45,9 @@ export interface PruneOptions {
   readonly recoverySamples?: number;
   readonly batch?: number;
   readonly shards?: number;
-  readonly lr?: number;
-  readonly finalLr?: number;
+  /** Learning rates of the recovery and of the final fine-tuning; `auto`: found by a range test. */
+  readonly lr?: number | "auto";
+  readonly finalLr?: number | "auto";
   readonly weightDecay?: number;
   readonly temperature?: number;
   readonly distillWeight?: number;
@@ -87,6 +88,10 @@ export function resolveOptions(options: PruneOptions): ResolvedOptions {
   check(all.rho0 > 0 && all.rho0 < 1, "rho0", "between 0 and 1", all.rho0);
   getCriterion(all.criterion);
   check(NORMALISERS.includes(all.normaliser), "normaliser", `one of ${NORMALISERS.join(", ")}`, all.normaliser);
+  for (const name of ["lr", "finalLr"] as const) {
+    const rate = all[name];
+    check(rate === "auto" || (rate > 0 && rate < Infinity), "learning-rate", "auto or a number above 0", rate);
+  }
   const { macs, ms } = all.target;
   check(macs === undefined || (macs > 0 && macs < 1), "target MACs", "a share between 0 and 1", macs);
   check(ms === undefined || ms > 0, "target ms", "above 0", ms);

@@ -3,6 +3,7 @@ import type { Split } from "../model/dataset.js";
 import type { Graph } from "../model/types.js";
 import type { Flow } from "../analyzer/flow.js";
 import type { Engine } from "./engine.js";
+import { findLearningRate } from "./learning-rate.js";
 import { matchingOf, type KeptChannels } from "./match.js";
 import type { ResolvedOptions } from "./options.js";
 import { mirrored, sampled } from "./splits.js";
@@ -78,6 +79,12 @@ function common(
   };
 }
 
+export interface Recovered {
+  readonly graph: Graph;
+  /** The learning rate that was used; null where nothing was trained. */
+  readonly lr: number | null;
+}
+
 /**
  * Fine-tunes a network against labels and the dense network; without gradients only its batch norms are measured anew.
  * The running statistics of the training stay: measuring them again on plain images lost half a point to a point.
@@ -89,29 +96,35 @@ export async function recover(
   run: {
     epochs: number;
     maxSteps?: number;
-    lr: number;
+    /** `auto`: found by a range test on the network as it is. */
+    lr: number | "auto";
     seed: number;
     samples?: number;
     cutMix?: number;
     onStep?: StepProgress;
   },
-): Promise<Graph> {
+): Promise<Recovered> {
   const { engine, options } = context;
   const data = sampled(context.train, run.samples ?? options.recoverySamples, run.seed);
   if (options.oneShot || run.epochs <= 0) {
     const batches = Math.max(1, Math.min(8, Math.floor(data.count / options.batch)));
-    return engine.reestimate(graph, data, batches);
+    return { graph: await engine.reestimate(graph, data, batches), lr: null };
   }
   const steps = Math.min(run.maxSteps ?? Infinity, Math.floor(data.count / options.batch) * run.epochs);
+  const shared = common(graph, kept, context, data, run.seed);
+  const lr =
+    run.lr === "auto"
+      ? await findLearningRate(engine, graph, sampled(context.train, options.batch, run.seed), shared)
+      : run.lr;
   const trained = await engine.train(graph, data, {
-    ...common(graph, kept, context, data, run.seed),
+    ...shared,
     epochs: run.epochs,
     ...(run.maxSteps !== undefined && { maxSteps: run.maxSteps }),
     // Images whose mirror image is as good are pictures of things; of those, parts mean something too.
     ...(run.cutMix && context.augment === "shift-flip" && { cutMix: run.cutMix }),
-    lr: run.lr,
+    lr,
     warmupSteps: Math.max(1, Math.min(50, Math.floor(steps / 20))),
     ...(run.onStep && { onStep: run.onStep }),
   });
-  return trained.graph;
+  return { graph: trained.graph, lr };
 }

@@ -33,6 +33,8 @@ export interface PruneState {
    */
   readonly phase: "layers" | "filters" | "final" | "done";
   readonly augment: "none" | "shift-flip";
+  /** Learning rates that were found, each by the first training of its kind; a resumed run goes on with them. */
+  readonly rates?: { readonly lr?: number; readonly finalLr?: number };
   readonly dense: Figures;
   /** Stage 1: next iteration, current share, failures so far. */
   readonly filters: { readonly t: number; readonly rho0: number; readonly failures: number };
@@ -49,6 +51,25 @@ export interface PruneState {
 /** The network that the next step starts from. */
 export function current(state: PruneState): Snapshot {
   return state.accepted[state.accepted.length - 1]!;
+}
+
+/** The learning rate for the next training of a kind: what the user says, or what was found before, or to be found. */
+export function rateOf(
+  state: PruneState,
+  kind: "lr" | "finalLr",
+  options: { readonly lr: number | "auto"; readonly finalLr: number | "auto" },
+): number | "auto" {
+  return options[kind] === "auto" ? (state.rates?.[kind] ?? "auto") : options[kind];
+}
+
+/** The state with a rate that was found; one that was given is not kept. */
+export function withRate(
+  state: PruneState,
+  kind: "lr" | "finalLr",
+  options: { readonly lr: number | "auto"; readonly finalLr: number | "auto" },
+  found: number | null,
+): PruneState {
+  return options[kind] === "auto" && found !== null ? { ...state, rates: { ...state.rates, [kind]: found } } : state;
 }
 
 /** Stores an accepted network and makes it the current one; its step is the last of the ledger. */

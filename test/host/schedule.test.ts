@@ -22,6 +22,15 @@ describe("learning rate", () => {
   });
 });
 
+test("a ramp doubles every four steps, in equal ratios", () => {
+  const rates = Array.from({ length: 9 }, (_, step) =>
+    learningRate({ lr: 3, warmupSteps: 4, schedule: "ramp" }, step, 9),
+  );
+  expect([rates[0], rates[4], rates[8]]).toEqual([3, 6, 12]);
+  // Each is a product of at most four roundings.
+  for (let i = 1; i < 9; i++) expect(Math.abs(rates[i]! / rates[i - 1]! / 2 ** 0.25 - 1)).toBeLessThan(8 * 2 ** -53);
+});
+
 describe("shift and flip", () => {
   const image = (): Float32Array => Float32Array.from({ length: 16 * 16 * 2 }, (_, i) => i);
 

@@ -23,6 +23,8 @@ test.each([
   [{ seed: -3 }, "seed"],
   [{ target: { macs: 1.2 } }, "target MACs"],
   [{ target: { ms: 0 } }, "target ms"],
+  [{ lr: 0 }, "learning-rate"],
+  [{ finalLr: NaN }, "learning-rate"],
 ])("%j is refused by name", (wrong, name) => {
   expect(() => resolveOptions({ ...base, ...wrong })).toThrowError(
     expect.objectContaining({ code: "E_OPTION", message: expect.stringContaining(name) }),
