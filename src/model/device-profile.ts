@@ -19,7 +19,7 @@ export type CalibrationRow = z.infer<typeof calibrationRow>;
 
 /**
  * A device as the compiler sees it: measured once, written to a file, the only thing decisions depend on.
- * Files: `targets/devices/<name>.json`; their JSON Schema: `targets/device-profile.schema.json`.
+ * Files: `targets/devices/<name>.json`; their JSON Schema: `docs/device-profile.schema.json`.
  */
 export const deviceProfile = z.object({
   name: z.string().min(1),
