@@ -1,5 +1,6 @@
 import { getCriterion } from "../analyzer/criterion-registry.js";
 import { measureFlow, type Flow } from "../analyzer/flow.js";
+import { measureMoments, type Moments } from "../analyzer/moments.js";
 import { logitsOf } from "../host/losses.js";
 import { scoreGroups, tensorsFor, type GroupScores } from "../analyzer/scores.js";
 import { analyzeCoupling } from "../model/coupling.js";
@@ -33,14 +34,22 @@ async function observe(graph: Graph, context: PruneContext): Promise<Flow> {
   }
 }
 
+/** Movements of the output below this are rounding: f32, a few hundred layers' worth. */
+const ROUNDING = 1e-6;
+
+async function momentsOf(graph: Graph, context: PruneContext, seed: number): Promise<Map<string, Moments>> {
+  const executor = context.engine.open(graph);
+  return measureMoments(graph, executor, context.calibration, seed).finally(() => executor.close());
+}
+
 /**
  * How far the first step of each group moves the network's output: E‖z' - z‖² / E‖z‖² over calibration samples, z being
- * what the first output's softmax reads. One forward pass for each group.
+ * what the first output's softmax reads. One forward pass for each group. Readers get the means of what they lose.
  */
 async function measureSensitivity(
   graph: Graph,
   scored: readonly GroupScores[],
-  flow: Flow,
+  { flow, fitted }: { flow: Flow; fitted: boolean },
   planning: PlanOptions,
   context: PruneContext,
 ): Promise<Map<string, number>> {
@@ -51,7 +60,10 @@ async function measureSensitivity(
   const result = new Map<string, number>();
   for (const { key, cut } of firstSteps(graph, scored, planning)) {
     const now = await logits(cutAtoms(compensate(graph, [cut], flow), [cut]));
-    result.set(key, now.reduce((s, v, i) => s + (v - whole[i]!) ** 2, 0) / Math.max(size, 1e-30));
+    const moved = now.reduce((s, v, i) => s + (v - whole[i]!) ** 2, 0) / Math.max(size, 1e-30);
+    // A first step that costs nothing says nothing of the others; scores of what fitting cannot give back, which are shares
+    // of variance too, then stand as they are.
+    if (moved > ROUNDING || !fitted) result.set(key, moved);
   }
   return result;
 }
@@ -74,9 +86,11 @@ export async function planIteration(
   const gradients = criterion.needsGradients
     ? await context.engine.gradients(graph, context.calibration, options.calibrationSamples)
     : null;
+  const moments = criterion.needsMoments ? await momentsOf(graph, context, step.seed) : null;
   const scored = scoreGroups(graph, analyzeCoupling(graph).groups, criterion, {
     flow,
     gradients,
+    moments,
     seed: step.seed,
     normaliser: options.normaliser,
   });
@@ -92,7 +106,9 @@ export async function planIteration(
     enough: (g: Graph) => meetsTarget(costFigures(g, options), step.denseMacs, options.target) !== null,
   };
   const sensitivity =
-    options.compareGroups === "output" ? await measureSensitivity(graph, scored, flow, planning, context) : undefined;
+    options.compareGroups === "output"
+      ? await measureSensitivity(graph, scored, { flow, fitted: moments !== null }, planning, context)
+      : undefined;
   const plan = planCut(graph, scored, count, { ...planning, ...(sensitivity && { sensitivity }) });
   return { plan, flow, rho: share(schedule, step.t) };
 }
@@ -135,10 +151,13 @@ export async function filterStep(state: PruneState, context: PruneContext): Prom
 
   const plain = cutAtoms(compensate(before, plan.cuts, flow), plan.cuts);
   context.progress(`stage 1, iteration ${t + 1}: ${plan.removed} channels out, recovering`);
-  const cut = options.repair
-    ? await repairLayers(before, plain, plan.cuts, context.engine, context.calibration, { seed })
-    : plain;
   const kept = keptAfter(current(state).kept, plan.cuts);
+  const cut = options.repair
+    ? await repairLayers(before, plain, plan.cuts, context.engine, context.calibration, {
+        seed,
+        ...(options.oneShot && { reference: { graph: await context.store.getGraph("step-000"), kept } }),
+      })
+    : plain;
   const { graph: after, lr } = await recover(cut, kept, context.recovery, {
     epochs: options.recoveryEpochs,
     lr: rateOf(state, "lr", options),

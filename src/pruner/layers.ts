@@ -98,6 +98,7 @@ export async function layerStep(state: PruneState, context: PruneContext): Promi
     ? await repairLayers(before, without, [], context.engine, context.calibration, {
         seed,
         changed: [unit.replacement],
+        ...(options.oneShot && { reference: { graph: await context.store.getGraph("step-000"), kept } }),
       })
     : without;
   const { graph: after, lr } = await recover(repaired, kept, context.recovery, {

@@ -153,9 +153,7 @@ export function firstSteps(graph: Graph, scored: readonly GroupScores[], options
 
 /** Cost of the graph in the unit that a saving is counted in. */
 function costOf(graph: Graph, options: PlanOptions): number {
-  return options.costUnit === "macs"
-    ? graphCost(graph).macs
-    : predictLatency(graph, options.profile).ms;
+  return options.costUnit === "macs" ? graphCost(graph).macs : predictLatency(graph, options.profile).ms;
 }
 
 function bundlesOf(graph: Graph, cell: Cell, base: number, options: PlanOptions): Bundle[] {

@@ -12,7 +12,7 @@ import { filterStep } from "./filters.js";
 import { finalStep } from "./final.js";
 import { layerStep } from "./layers.js";
 import type { Figures, LedgerEntry } from "./ledger.js";
-import { allChannels, matchPoints } from "./match.js";
+import { allChannels, matchPoints, type KeptChannels } from "./match.js";
 import { resolveOptions, type PruneOptions, type ResolvedOptions } from "./options.js";
 import { prepareForRecovery } from "./prepare.js";
 import { chooseAugmentation, type StepProgress } from "./recovery.js";
@@ -169,11 +169,16 @@ async function start(
     dense: figures,
     filters: { t: 0, rho0: options.rho0, failures: 0 },
     layers: { removed: 0, rejectsInRow: 0, essential: [] },
-    accepted: [{ step: 0, figures, graph: "step-000", kept: allChannels(dense, matchPoints(dense)) }],
+    accepted: [{ step: 0, figures, graph: "step-000", kept: trackedChannels(dense, options) }],
     tries: [],
     ledger: [],
     ends: {},
   };
+}
+
+/** The channels that a run keeps account of: those of match points, or of all layers where these are fitted to the dense ones. */
+function trackedChannels(dense: Graph, options: ResolvedOptions): KeptChannels {
+  return allChannels(dense, options.oneShot ? producersOf(dense).map((p) => p.raw) : matchPoints(dense));
 }
 
 /** Hash of everything that a run depends on besides the program itself. */

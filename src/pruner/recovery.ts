@@ -106,6 +106,8 @@ export async function recover(
 ): Promise<Recovered> {
   const { engine, options } = context;
   const data = sampled(context.train, run.samples ?? options.recoverySamples, run.seed);
+  // What was fitted to the dense network's values is what they should be: other statistics would move it away again.
+  if (options.oneShot && options.repair) return { graph, lr: null };
   if (options.oneShot || run.epochs <= 0) {
     const batches = Math.max(1, Math.min(8, Math.floor(data.count / options.batch)));
     return { graph: await engine.reestimate(graph, data, batches), lr: null };
