@@ -32,6 +32,7 @@ export interface IdapConfig {
   readonly device?: string | readonly string[];
   /** A share for `idap build`, shares for `idap compare`. */
   readonly macs?: number | readonly number[];
+  readonly sweep?: boolean;
   readonly maxDrop?: number;
   readonly oneShot?: boolean;
   readonly criterion?: string;

@@ -124,6 +124,7 @@ describe("a configuration", () => {
       target: true,
       device: true,
       macs: true,
+      sweep: true,
       maxDrop: true,
       oneShot: true,
       criterion: true,
