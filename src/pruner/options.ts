@@ -72,7 +72,7 @@ export function resolveOptions(options: PruneOptions): ResolvedOptions {
     target: {},
     oneShot: false,
     // Without training nothing else makes up for a channel than the layers that read it.
-    ...(given.oneShot === true && { criterion: "reconstruction", normaliser: "none" }),
+    ...(given.oneShot === true && given.criterion === undefined && { criterion: "reconstruction", normaliser: "none" }),
     repair: given.oneShot === true || given.recoveryEpochs === 0,
     ...given,
   } as ResolvedOptions;
