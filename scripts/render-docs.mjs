@@ -52,8 +52,9 @@ export function renderErrors(errors) {
 /** docs/criteria.md: what can rank channels. */
 export function renderCriteria(criteria) {
   const reads = (c) =>
-    [c.needsFlow && "samples", c.needsGradients && "labelled samples, gradients"].filter(Boolean).join(", ") ||
-    "weights";
+    [(c.needsFlow || c.needsMoments) && "samples", c.needsGradients && "labelled samples, gradients"]
+      .filter(Boolean)
+      .join(", ") || "weights";
   return `${NOTE}# Criteria
 
 What ranks channels in stage 1 (\`--criterion\`). Lowest scores go first. _Scores_ says whether every layer of a coupling
