@@ -113,7 +113,6 @@ describe("QR codes", () => {
   });
 
   test("in a terminal: a square with a border of four light modules, dark on light", () => {
-     
     const lines = renderQr("a")
       .split("\n")
       .map((l) => l.replace(/\u001b\[[\d;]*m/g, ""));
