@@ -12,7 +12,7 @@ export type WinogradMode = "auto" | "off" | "always";
 const VARIANTS: readonly Variant[] = ["simd", "relaxed"];
 
 /** The scheme for dense 3x3 windows that move by one or two pixels, as many each way. */
-export function schemeOf({ kernel, strides, dilations, groups }: ConvStep): Scheme | undefined {
+function schemeOf({ kernel, strides, dilations, groups }: ConvStep): Scheme | undefined {
   const all = (values: readonly number[], v: number): boolean => values.every((w) => w === v);
   if (!all(kernel, 3) || !all(dilations, 1) || groups !== 1) return undefined;
   return Object.values(SCHEMES).find(({ stride }) => all(strides, stride));
