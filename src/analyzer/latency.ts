@@ -1,6 +1,4 @@
-import { chooseWinograd } from "../emit/winograd.js";
-import { layOut } from "../emit/layout.js";
-import { lower } from "../emit/lower.js";
+import { planSteps } from "../emit/plan-steps.js";
 import { stepCycles, type Variant } from "../kernels/tiles.js";
 import type { DeviceProfile } from "../model/device-profile.js";
 import { IdapError } from "../model/errors.js";
@@ -49,7 +47,7 @@ export function networkWork(
   variant: Variant,
   winograd: "auto" | "off" = "auto",
 ): { steps: StepWork[]; cold: Work[]; ports: Work } {
-  const laid = layOut(chooseWinograd(lower(graph), winograd));
+  const laid = planSteps(graph, winograd);
   const steps = workOf(laid, variant);
   return { steps, cold: coldWork(steps), ports: interfaceWork(laid) };
 }

@@ -12,13 +12,13 @@ import type { Variant } from "../kernels/tiles.js";
 import { compileVariant, kernelFiles } from "./compile.js";
 import { GLUE_FILES, glueFiles } from "./glue.js";
 import { planKernels, type KernelPlan } from "./kernel-plan.js";
-import { layOut } from "./layout.js";
-import { lower, prepare } from "./lower.js";
+import { prepare } from "./lower.js";
 import { planTensors, type MemoryPlan } from "./memory-plan.js";
 import { makePassport, sha256, type Passport, type SelfTest } from "./passport.js";
 import { instantiateModule, type ModuleRunner } from "./runner.js";
 import { moduleSource, type EmissionPlan } from "./source.js";
-import { chooseWinograd, type WinogradMode } from "./winograd.js";
+import { planSteps } from "./plan-steps.js";
+import type { WinogradMode } from "./winograd.js";
 import { binaryOf, sectionsOf, withCustom } from "./wasm-binary.js";
 import { planWeights } from "./weights-plan.js";
 import { writePackage } from "./write-package.js";
@@ -78,7 +78,7 @@ export interface EmitResult {
 
 /** All decisions for a graph, without text or code. Throws E_NOT_EMITTED, E_TOO_LARGE. */
 export function planEmission(graph: Graph, winograd: WinogradMode = "auto"): EmissionPlan {
-  const laid = layOut(chooseWinograd(lower(graph), winograd));
+  const laid = planSteps(graph, winograd);
   const weights = planWeights(laid.steps, laid.layouts);
   const memory = planTensors(laid, weights.file.length, weights.transformedBytes);
   if (memory.pages > 65536) {

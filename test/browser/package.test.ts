@@ -3,15 +3,11 @@ import os from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { emit } from "../../src/emit/index.js";
 import { createExecutor } from "../../src/host/executor.js";
-import { requireAll } from "../support/shared-data.js";
-import { CHROMIUM_FLAGS, findChromium, serveFolder } from "../support/browser.js";
+import { CHROMIUM_FLAGS, describeWithChromium, serveFolder } from "../support/browser.js";
 import { randomInputs, randomNetwork } from "../support/networks.js";
-
-const executablePath = findChromium();
-const name = "an emitted package in Chromium";
 
 interface Answer {
   readonly variant: string;
@@ -35,62 +31,55 @@ const answers = { simd: await answer({ variant: "simd" }), best: await answer(),
 document.body.dataset.answer = JSON.stringify(answers);
 `;
 
-if (!executablePath && requireAll) {
-  test(name, () => {
-    throw new Error("a Chromium is required here but none was found: install Debian's chromium or set IDAP_CHROMIUM");
+describeWithChromium("an emitted package in Chromium", (executablePath) => {
+  const graph = randomNetwork(7);
+  const inputs = randomInputs(graph, 3, 1);
+  let folder = "";
+  let answers: Record<"simd" | "best" | "worker", Answer>;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(path.join(os.tmpdir(), "idap-browser-"));
+    await emit(graph, { out: path.join(folder, "pkg") });
+    writeFileSync(path.join(folder, "input.json"), JSON.stringify([...(inputs.x!.data as Float32Array)]));
+    writeFileSync(path.join(folder, "page.js"), PAGE);
+    writeFileSync(path.join(folder, "index.html"), '<!doctype html><script type="module" src="page.js"></script>');
+    const site = await serveFolder(folder);
+    const browser = await chromium.launch({ executablePath, args: CHROMIUM_FLAGS });
+    try {
+      const page = await browser.newPage();
+      const errors: string[] = [];
+      page.on("pageerror", (e) => errors.push(e.message));
+      await page.goto(`${site.url}index.html`);
+      // Through the document: the policy forbids scripts that come as strings.
+      const body = await page
+        .waitForSelector("body[data-answer]", { timeout: 30_000, state: "attached" })
+        .catch((e: Error) => Promise.reject(new Error(`${e.message} ${errors.join("; ")}`)));
+      answers = JSON.parse((await body.getAttribute("data-answer"))!) as typeof answers;
+    } finally {
+      await browser.close();
+      await site.close();
+    }
+  }, 60_000);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test("gives the bits of Node in its strict variant, under a strict content security policy", async () => {
+    const entry = pathToFileURL(path.join(folder, "pkg", "node.js")).href;
+    const { load } = (await import(entry)) as {
+      load(o: { variant: string }): Promise<{ run(i: unknown): { y: { data: Float32Array } } }>;
+    };
+    const model = await load({ variant: "simd" });
+    expect(answers.simd).toEqual({ variant: "simd", y: [...model.run({ x: inputs.x!.data }).y.data] });
   });
-} else {
-  if (!executablePath) console.warn(`skipped "${name}": no Chromium found (set IDAP_CHROMIUM to one)`);
-  describe.skipIf(!executablePath)(name, () => {
-    const graph = randomNetwork(7);
-    const inputs = randomInputs(graph, 3, 1);
-    let folder = "";
-    let answers: Record<"simd" | "best" | "worker", Answer>;
 
-    beforeAll(async () => {
-      folder = mkdtempSync(path.join(os.tmpdir(), "idap-browser-"));
-      await emit(graph, { out: path.join(folder, "pkg") });
-      writeFileSync(path.join(folder, "input.json"), JSON.stringify([...(inputs.x!.data as Float32Array)]));
-      writeFileSync(path.join(folder, "page.js"), PAGE);
-      writeFileSync(path.join(folder, "index.html"), '<!doctype html><script type="module" src="page.js"></script>');
-      const site = await serveFolder(folder);
-      const browser = await chromium.launch({ executablePath: executablePath!, args: CHROMIUM_FLAGS });
-      try {
-        const page = await browser.newPage();
-        const errors: string[] = [];
-        page.on("pageerror", (e) => errors.push(e.message));
-        await page.goto(`${site.url}index.html`);
-        // Through the document: the policy forbids scripts that come as strings.
-        const body = await page
-          .waitForSelector("body[data-answer]", { timeout: 30_000, state: "attached" })
-          .catch((e: Error) => Promise.reject(new Error(`${e.message} ${errors.join("; ")}`)));
-        answers = JSON.parse((await body.getAttribute("data-answer"))!) as typeof answers;
-      } finally {
-        await browser.close();
-        await site.close();
-      }
-    }, 60_000);
-    afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-    test("gives the bits of Node in its strict variant, under a strict content security policy", async () => {
-      const entry = pathToFileURL(path.join(folder, "pkg", "node.js")).href;
-      const { load } = (await import(entry)) as {
-        load(o: { variant: string }): Promise<{ run(i: unknown): { y: { data: Float32Array } } }>;
-      };
-      const model = await load({ variant: "simd" });
-      expect(answers.simd).toEqual({ variant: "simd", y: [...model.run({ x: inputs.x!.data }).y.data] });
-    });
-
-    test("takes the relaxed variant by itself, within the bound of the reference, and runs in a worker", async () => {
-      const reference = createExecutor("reference", graph);
-      const y = [...((await reference.run(inputs)).y!.data as Float32Array)];
-      await reference.close();
-      expect(answers.best.variant).toBe("relaxed");
-      expect(answers.worker.variant).toBe("worker 7");
-      const scale = Math.max(...y.map(Math.abs));
-      // Below a hundred f32 roundings of the largest value; a wrong weight or window is off by more than a thousandth.
-      for (const answer of [answers.best, answers.worker])
-        answer.y.forEach((v, i) => expect(Math.abs(v - y[i]!)).toBeLessThan(100 * 2 ** -24 * scale));
-    });
+  test("takes the relaxed variant by itself, within the bound of the reference, and runs in a worker", async () => {
+    const reference = createExecutor("reference", graph);
+    const y = [...((await reference.run(inputs)).y!.data as Float32Array)];
+    await reference.close();
+    expect(answers.best.variant).toBe("relaxed");
+    expect(answers.worker.variant).toBe("worker 7");
+    const scale = Math.max(...y.map(Math.abs));
+    // Below a hundred f32 roundings of the largest value; a wrong weight or window is off by more than a thousandth.
+    for (const answer of [answers.best, answers.worker])
+      answer.y.forEach((v, i) => expect(Math.abs(v - y[i]!)).toBeLessThan(100 * 2 ** -24 * scale));
   });
-}
+});

@@ -2,6 +2,8 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
+import { describe, test } from "vitest";
+import { requireAll } from "./shared-data.js";
 
 const CANDIDATES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
@@ -10,6 +12,21 @@ export function findChromium(): string | null {
   const named = process.env.IDAP_CHROMIUM;
   if (named) return existsSync(named) ? named : null;
   return CANDIDATES.find((file) => existsSync(file)) ?? null;
+}
+
+/** Tests in a Chromium; without one they are skipped and say so, or fail where nothing may be skipped. */
+export function describeWithChromium(name: string, body: (executablePath: string) => void): void {
+  const executablePath = findChromium();
+  if (executablePath) {
+    describe(name, () => body(executablePath));
+  } else if (requireAll) {
+    test(name, () => {
+      throw new Error("a Chromium is required here but none was found: install Debian's chromium or set IDAP_CHROMIUM");
+    });
+  } else {
+    console.warn(`skipped "${name}": no Chromium found (set IDAP_CHROMIUM to one)`);
+    describe.skip(name, () => body(""));
+  }
 }
 
 /** A Firefox on this machine (`IDAP_FIREFOX` names another one), or null: SpiderMonkey. */
