@@ -27,7 +27,7 @@ export function packageBytes(dir, brotli) {
   const parts = {
     simd: read("model.simd.wasm"),
     relaxed: read("model.relaxed.wasm"),
-    glue: Buffer.concat(["glue.js", "index.js", "node.js"].map(read)),
+    glue: Buffer.concat(["glue.js", "index.js"].map(read)),
     weights: read("weights.bin"),
   };
   const split = (length) => ({

@@ -52,19 +52,21 @@ export function glueFiles(
   const floats = [...inputs, ...outputs].every((p) => p.dtype === "f32");
   const array = floats ? "Float32Array" : `p.dtype=="f32"?Float32Array:Int32Array`;
   const glue = `const I=${JSON.stringify(facts(inputs))},O=${JSON.stringify(facts(outputs))};
-export const make=read=>async({variant}={})=>{
+export const make=(read,weights)=>async({variant,warmUp}={})=>{
+let w;
 for(const v of ${JSON.stringify(order)}){
 if(variant&&variant!==v)continue;
+(w??=weights("weights.bin")).catch(()=>0);
 const b=await read(\`model.\${v}.wasm\`);
 if(!WebAssembly.validate(b))continue;
-const{instance:{exports:e}}=await WebAssembly.instantiate(b),w=await read("weights.bin"),n=e.weights_bytes();
-if(w.length!==n)throw Error(\`weights.bin has \${w.length} bytes, needs \${n}\`);
-new Uint8Array(e.memory.buffer,e.weights_ptr(),n).set(w);
+const{instance:{exports:e}}=await WebAssembly.instantiate(b),m=e.memory.buffer,n=e.weights_bytes(),g=await(await w)(new Uint8Array(m,e.weights_ptr(),n));
+if(g!==n)throw Error(\`weights.bin has \${g} bytes, needs \${n}\`);
+w=null;
 e.setup();
 if(!e.selftest())continue;
-const view=(k,p,i)=>new(${array})(e.memory.buffer,e[k+"_ptr"](i),e[k+"_bytes"](i)/4),x=I.map((p,i)=>view("input",p,i)),o=O.map((p,i)=>view("output",p,i)),y={};
+const view=(k,p,i)=>new(${array})(m,e[k+"_ptr"](i),e[k+"_bytes"](i)/4),x=I.map((p,i)=>view("input",p,i)),o=O.map((p,i)=>view("output",p,i)),y={};
 O.forEach((p,i)=>y[p.name]={data:o[i],shape:p.shape,dtype:p.dtype});
-e.run();
+if(warmUp)e.run(),e.reset();
 return{variant:v,inputs:I,outputs:O,exports:e,reset:e.reset,run(r){
 for(let i=0;i<I.length;i++){const k=I[i].name,d=r[k]?.data??r[k];
 if(d?.length!==x[i].length)throw Error(\`input "\${k}" needs \${x[i].length} values (\${I[i].shape.join("x")}), got \${d?.length}\`);
@@ -73,12 +75,22 @@ e.run();
 ${narrow}return y}}}
 throw Error("this engine runs no variant of this package (needs WebAssembly SIMD)")}
 `;
+  // `weights` asks at once and gives a function that fills memory and returns how many bytes there were. In browsers the
+  // weights come beside the module and go from the stream into memory: they are most of a start, and hold them twice no
+  // more. A reader that brings no buffer of its own (older browsers) ignores the one it is given.
   const index = `import{make}from"./glue.js";
-export const load=make(async f=>{const r=await fetch(new URL(f,import.meta.url));if(!r.ok)throw Error(f+": HTTP "+r.status);return new Uint8Array(await r.arrayBuffer())});
+const get=async f=>{const r=await fetch(new URL(f,import.meta.url));if(r.ok)return r;throw Error(f+": HTTP "+r.status)};
+export const load=make(async f=>(await get(f)).arrayBuffer(),async f=>{const{body}=await get(f);return async m=>{
+let r,b=new ArrayBuffer(1<<20),n=0;
+try{r=body.getReader({mode:"byob"})}catch{r=body.getReader()}
+for(;;){const{done,value:v}=await r.read(new Uint8Array(b));if(done)return n;n+=v.length;n>m.length||m.set(v,n-v.length);b=v.buffer}}});
 `;
-  const node = `import{readFile}from"node:fs/promises";
+  const node = `import{open,readFile}from"node:fs/promises";
 import{make}from"./glue.js";
-export const load=make(f=>readFile(new URL(f,import.meta.url)));
+const at=f=>new URL(f,import.meta.url);
+export const load=make(f=>readFile(at(f)),async f=>async m=>{const h=await open(at(f)),{size:s}=await h.stat();
+for(let n=0,k=s==m.length;k&&n<s;n+=k)k=(await h.read(m,n,s-n,n)).bytesRead;
+await h.close();return s});
 `;
   // Messages: { id, inputs } in, { id, outputs } or { id, error } out; outputs are copies, their memory is transferred.
   // The handler is set before anything is awaited: a browser drops messages that arrive while a worker has none.
@@ -97,8 +109,8 @@ else onmessage=e=>on(globalThis)(e.data);
   ]);
 }
 
-/** Files whose bytes count as glue: what is loaded to run the module. */
-export const GLUE_FILES: readonly string[] = ["glue.js", "index.js", "node.js"];
+/** Files whose bytes count as glue: what a page loads to run the module. Node's own entry is shorter than a page's. */
+export const GLUE_FILES: readonly string[] = ["glue.js", "index.js"];
 
 function declarations(
   name: string,
@@ -151,8 +163,11 @@ export interface Model {
   run(inputs: Inputs): Outputs;
 }
 
-/** Loads the module and its weights. \`variant\` insists on one. */
-export declare function load(options?: { variant?: Variant }): Promise<Model>;
+/**
+ * Loads the module and its weights. \`variant\` insists on one. \`warmUp\` runs the network once, so that a first run()
+ * that comes later finds compiled code; the first answer comes sooner without it.
+ */
+export declare function load(options?: { variant?: Variant; warmUp?: boolean }): Promise<Model>;
 `;
 }
 

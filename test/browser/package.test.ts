@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, mkdtempSync, statSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -28,6 +28,15 @@ const inWorker = () => new Promise((resolve, reject) => {
   worker.postMessage({ id: 7, inputs: { x: Float32Array.from(x) } });
 });
 const answers = { simd: await answer({ variant: "simd" }), best: await answer(), worker: await inWorker() };
+answers.warm = await answer({ variant: "simd", warmUp: true });
+const { load: loadLonger } = await import("./longer/index.js");
+answers.longer = await loadLonger().catch((e) => e.message);
+const getReader = ReadableStream.prototype.getReader;
+ReadableStream.prototype.getReader = function (options) {
+  if (options?.mode === "byob") throw TypeError("as browsers before they had readers with buffers");
+  return getReader.call(this);
+};
+answers.older = await answer({ variant: "simd" });
 document.body.dataset.answer = JSON.stringify(answers);
 `;
 
@@ -35,11 +44,13 @@ describeWithChromium("an emitted package in Chromium", (executablePath) => {
   const graph = randomNetwork(7);
   const inputs = randomInputs(graph, 3, 1);
   let folder = "";
-  let answers: Record<"simd" | "best" | "worker", Answer>;
+  let answers: Record<"simd" | "best" | "worker" | "warm" | "older", Answer> & { longer: string };
 
   beforeAll(async () => {
     folder = mkdtempSync(path.join(os.tmpdir(), "idap-browser-"));
     await emit(graph, { out: path.join(folder, "pkg") });
+    cpSync(path.join(folder, "pkg"), path.join(folder, "longer"), { recursive: true });
+    appendFileSync(path.join(folder, "longer", "weights.bin"), new Uint8Array(4));
     writeFileSync(path.join(folder, "input.json"), JSON.stringify([...(inputs.x!.data as Float32Array)]));
     writeFileSync(path.join(folder, "page.js"), PAGE);
     writeFileSync(path.join(folder, "index.html"), '<!doctype html><script type="module" src="page.js"></script>');
@@ -69,6 +80,16 @@ describeWithChromium("an emitted package in Chromium", (executablePath) => {
     };
     const model = await load({ variant: "simd" });
     expect(answers.simd).toEqual({ variant: "simd", y: [...model.run({ x: inputs.x!.data }).y.data] });
+  });
+
+  test("gives the same after a warm-up, and where readers bring no buffers", () => {
+    expect(answers.warm).toEqual(answers.simd);
+    expect(answers.older).toEqual(answers.simd);
+  });
+
+  test("refuses weights that are too long, and says how long they are", () => {
+    const { size } = statSync(path.join(folder, "longer", "weights.bin"));
+    expect(answers.longer).toBe(`weights.bin has ${size} bytes, needs ${size - 4}`);
   });
 
   test("takes the relaxed variant by itself, within the bound of the reference, and runs in a worker", async () => {
