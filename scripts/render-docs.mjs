@@ -157,10 +157,10 @@ export async function renderAll(load) {
       name: op.name,
       summary: op.summary,
       host: hostOps.includes(op.name),
-      device: EMITTED_OPS.includes(op.name),
+      device: EMITTED_OPS.includes(op.name) || op.expand !== undefined,
       folded: FOLDED_OPS.includes(op.name),
       cuttable: op.couple !== undefined,
-      gradient: op.vjp !== undefined,
+      gradient: op.vjp !== undefined || op.expand !== undefined,
     }));
   const internal = all.filter((op) => op.internal).map((op) => op.name);
   return {

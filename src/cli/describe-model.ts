@@ -8,6 +8,7 @@ import type { Group } from "../model/coupling.js";
 import type { DeviceProfile } from "../model/device-profile.js";
 import { IdapError } from "../model/errors.js";
 import { isConstant, producerOf } from "../model/graph.js";
+import { getOp } from "../model/ops/index.js";
 import type { Graph, Port, Quantisation, Tensor, TensorType } from "../model/types.js";
 
 /** Operators that packages have no kernel for, because emission folds them into others. */
@@ -109,9 +110,11 @@ function countOperators(nodes: readonly NodeLine[]) {
     .sort((a, b) => b.count - a.count || (a.op < b.op ? -1 : 1))
     .map((o) => {
       const folded = FOLDED_OPS.includes(o.op);
-      return { ...o, host: hostOps.includes(o.op), device: folded || EMITTED_OPS.includes(o.op), folded };
+      return { ...o, host: hostOps.includes(o.op), device: folded || isEmitted(o.op), folded };
     });
 }
+
+const isEmitted = (op: string): boolean => EMITTED_OPS.includes(op) || getOp(op).expand !== undefined;
 
 /** What emission makes of the graph: what it folds and fuses, or why it refuses. */
 function describeEmission(graph: Graph) {

@@ -6,6 +6,7 @@ import { IdapError } from "../model/errors.js";
 import { getOp } from "../model/ops/index.js";
 import {
   cancelTransposes,
+  expandOps,
   foldBatchNorm,
   foldConstants,
   multiplyComputedWeights,
@@ -42,7 +43,8 @@ export function lower(graph: Graph): Lowered {
 
 /** The passes every emission starts with. */
 export function prepare(graph: Graph): Graph {
-  const folded = foldConstants(computedOutputs(cancelTransposes(removeIdentities(foldBatchNorm(graph)))));
+  const plain = expandOps(foldBatchNorm(graph), ({ op }) => EMITTED_OPS.includes(op));
+  const folded = foldConstants(computedOutputs(cancelTransposes(removeIdentities(plain))));
   return removeDeadNodes(multiplyComputedWeights(folded));
 }
 

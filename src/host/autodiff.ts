@@ -3,6 +3,7 @@ import type { VjpContext } from "../model/define-op.js";
 import { IdapError } from "../model/errors.js";
 import { tensorOf } from "../model/graph.js";
 import { getOp } from "../model/ops/index.js";
+import { expandOps } from "../model/passes/index.js";
 import { GraphPatch } from "../model/patch.js";
 import { sizeOf, type Graph, type Node } from "../model/types.js";
 
@@ -18,7 +19,9 @@ export interface Differentiated {
  * Contributions of several consumers are summed with `add`, last consumer first.
  * Throws E_LOSS when the loss is no scalar, E_GRADIENT when an operator on the way has no gradient rule.
  */
-export function differentiate(graph: Graph, lossTensor: string, wanted: readonly string[]): Differentiated {
+export function differentiate(given: Graph, lossTensor: string, wanted: readonly string[]): Differentiated {
+  // What has no rule of its own has one in its expanded form, whose inner values the backward pass then shares.
+  const graph = expandOps(given, ({ op }) => getOp(op).vjp !== undefined);
   const loss = tensorOf(graph, lossTensor).type;
   if (sizeOf(loss.shape) !== 1 || loss.batchAxis !== null || loss.dtype !== "f32") {
     throw new IdapError(

@@ -22,7 +22,8 @@ import {
 } from "./layout.js";
 import { isInteger, toWords, type Words } from "../model/words.js";
 import type { LowerContext } from "./lower/context.js";
-import { haloWish, loweringOf } from "./lower/index.js";
+import { expandOps } from "../model/passes/index.js";
+import { haloWish, isLowered, loweringOf } from "./lower/index.js";
 import { copyStrided } from "../kernels/strided.js";
 import { FIRST_ADDRESS, pad4, type Call, type Place, type Plan, type PlanOptions, type Region } from "./plan.js";
 
@@ -32,7 +33,10 @@ const LAST_BYTE = 65536 * PAGE - PAGE;
 const PLAIN_OPS = new Set(["conv2d_grad_weight", "depthwise_conv2d_grad_weight"]);
 
 export function planGraph(graph: Graph, options: PlanOptions): Plan {
-  return new Planner(graph, options).plan();
+  return new Planner(
+    expandOps(graph, ({ op }) => isLowered(op)),
+    options,
+  ).plan();
 }
 
 class Planner {

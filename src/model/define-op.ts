@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { Coupling } from "./coupling.js";
 import type { CutContext } from "./cut.js";
-import type { Attrs, Dtype, Shape, TensorType } from "./types.js";
+import type { Attrs, Dtype, Shape, TensorData, TensorType } from "./types.js";
 
 /** Multiply-accumulates and the bytes of weights and activations that must move, at batch 1. */
 export interface Cost {
@@ -40,6 +40,20 @@ export interface VjpContext<A> {
   constant(shape: Shape, data: Float32Array): string;
 }
 
+/** What an expansion sees: names in, names out; it adds nodes of other operators. */
+export interface ExpandContext<A> {
+  readonly attrs: A;
+  readonly inputs: readonly string[];
+  readonly inputTypes: readonly TensorType[];
+  readonly outputTypes: readonly TensorType[];
+  /** Values of input `i` where it is a constant. */
+  fixed(i: number): TensorData | null;
+  /** Adds a node and returns the names of its outputs. */
+  emit(op: string, inputs: readonly string[], attrs?: Attrs): string[];
+  /** Adds a constant f32 tensor and returns its name. */
+  constant(shape: Shape, data: Float32Array): string;
+}
+
 export interface OpDef<A = any> {
   readonly name: string;
   /** One line for the generated operator table. */
@@ -61,6 +75,11 @@ export interface OpDef<A = any> {
   cost(inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: A): Cost;
   /** Naive evaluation in f64: short, obvious, the oracle of every other back end. */
   reference(inputs: readonly NdArray[], attrs: A, outputShapes: readonly Shape[]): NdArray[];
+  /**
+   * The same in nodes of simpler operators; returns the names of the outputs. Whoever has no code of its own for the operator
+   * (a back end, a writer, the backward pass where there is no `vjp`) takes this form.
+   */
+  expand?(ctx: ExpandContext<A>): string[];
   /** Gradient graph: names of the gradients of the inputs, in order; null where none is defined. */
   vjp?(ctx: VjpContext<A>): (string | null)[];
   tolerance(inputs: readonly TensorType[], attrs: A): Tolerance;

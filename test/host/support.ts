@@ -4,6 +4,7 @@ import { createExecutor, type ExecutorOptions } from "../../src/host/executor.js
 import { evaluateGraph } from "../../src/host/reference.js";
 import { GraphBuilder } from "../../src/model/builder.js";
 import type { NdArray } from "../../src/model/define-op.js";
+import type { AttentionAttrs } from "../../src/model/ops/attention.js";
 import { fromDoubles, toDoubles } from "../../src/model/doubles.js";
 import { getOp } from "../../src/model/ops/index.js";
 import { shapeAt, sizeOf, type Attrs, type Graph, type TensorRecord, type TensorValue } from "../../src/model/types.js";
@@ -137,6 +138,7 @@ const TERMS: Readonly<Record<string, (values: readonly NdArray[], attrs: Attrs) 
   floor_mod: ([, b]) => largestOf(b!.data),
   // Cubic weights are negative in places: the sizes of all along one axis sum to less than 2.
   resize: ([x], { mode }) => (mode === "cubic" ? 4 : 1) * largestOf(x!.data),
+  attention: (values, attrs) => attentionTerms(values, attrs as unknown as AttentionAttrs),
   layer_norm: (values, { axis, epsilon }) => {
     const run = sizeOf(values[0]!.shape.slice(axis as number));
     return normTerms(values, (p) => Math.floor(p / run), epsilon as number);
@@ -149,6 +151,19 @@ const TERMS: Readonly<Record<string, (values: readonly NdArray[], attrs: Attrs) 
     return normTerms(values, (p) => Math.floor(p / sample) * channels + group(p), epsilon as number);
   },
 };
+
+/** max(1, S) * largest |v|, S the largest sum of |scale q k| + |mask| (see `attention`). */
+function attentionTerms([q, k, v, mask]: readonly NdArray[], { heads, scale }: AttentionAttrs): number {
+  const size = q!.shape[2]! / heads;
+  let most = 0;
+  for (let i = 0; i < q!.data.length; i += size)
+    for (let j = 0; j < k!.data.length; j += size) {
+      let sum = 0;
+      for (let l = 0; l < size; l++) sum += Math.abs(q!.data[i + l]! * k!.data[j + l]!);
+      most = Math.max(most, sum);
+    }
+  return Math.max(1, Math.abs(scale) * most + (mask ? largestOf(mask.data) : 0)) * largestOf(v!.data);
+}
 
 /** |gamma| (|x - mean| + mean of |x|) / deviation + |beta|, the largest of each in all runs (see `normRoundings`). */
 function normTerms([x, gamma, beta]: readonly NdArray[], runOf: (p: number) => number, epsilon: number): number {

@@ -1,5 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { IdapError } from "../../model/errors.js";
+import { expandOps } from "../../model/passes/index.js";
 import type { Graph, Port } from "../../model/types.js";
 import {
   GraphProtoSchema,
@@ -29,7 +30,8 @@ const IR_VERSIONS: readonly (readonly [opset: number, version: bigint])[] = [
  *
  * @throws IdapError E_UNSUPPORTED with all operators that have no ONNX form
  */
-export function onnxBytes(given: Graph): Uint8Array {
+export function onnxBytes(source: Graph): Uint8Array {
+  const given = expandOps(source, ({ op }) => Object.hasOwn(writers, op));
   const unknown = given.nodes.flatMap((node) => {
     const reason = unwritable(given, node);
     return reason === null ? [] : [`${reason} (${node.name})`];

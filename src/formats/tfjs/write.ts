@@ -1,4 +1,5 @@
 import { IdapError } from "../../model/errors.js";
+import { expandOps } from "../../model/passes/index.js";
 import type { Graph } from "../../model/types.js";
 import { PRODUCER } from "./producer.js";
 import { attr, openShape, TF_TYPE, TfjsWriter, type TfWeight, type Writer } from "./write/context.js";
@@ -19,7 +20,8 @@ const SHARD = 4 << 20;
  *
  * @throws IdapError E_UNSUPPORTED with all operators that have no form in TensorFlow.js
  */
-export function tfjsFiles(graph: Graph): Map<string, Uint8Array> {
+export function tfjsFiles(given: Graph): Map<string, Uint8Array> {
+  const graph = expandOps(given, ({ op }) => Object.hasOwn(writers, op));
   const unknown = graph.nodes.filter((n) => !Object.hasOwn(writers, n.op));
   if (unknown.length > 0) {
     throw new IdapError(

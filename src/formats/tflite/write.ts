@@ -1,6 +1,7 @@
-import { foldBatchNorm } from "../../model/passes/fold-batch-norm.js";
+import { expandOps, foldBatchNorm } from "../../model/passes/index.js";
 import type { Graph } from "../../model/types.js";
 import { TfliteWriter } from "./write/context.js";
+import { decompositions } from "./write/decompose.js";
 import { direct } from "./write/direct.js";
 import { fileBytes } from "./write/file.js";
 import { legalise } from "./write/legalise.js";
@@ -13,7 +14,8 @@ import { legalise } from "./write/legalise.js";
  * @throws IdapError E_UNSUPPORTED with all nodes that have no TFLite form
  */
 export function tfliteBytes(graph: Graph): Uint8Array {
-  const legal = legalise(foldBatchNorm(graph));
+  const known = (op: string): boolean => Object.hasOwn(direct, op) || Object.hasOwn(decompositions, op);
+  const legal = legalise(expandOps(foldBatchNorm(graph), ({ op }) => known(op)));
   const writer = new TfliteWriter(legal);
   for (const node of legal.nodes) if (!writer.isFused(node)) direct[node.op]!.write(writer, node, node.attrs);
   return fileBytes(writer.finish());

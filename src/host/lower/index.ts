@@ -1,6 +1,6 @@
 /** Operator → how a step of it becomes kernel calls. */
 import { calledOps, callsOf } from "../../kernels/calls/index.js";
-import { hasOp } from "../../model/ops/index.js";
+import { getOp, hasOp, opNames } from "../../model/ops/index.js";
 import type { Dtype, Shape } from "../../model/types.js";
 import type { Step } from "../fuse.js";
 import type { Halo } from "../layout.js";
@@ -55,8 +55,14 @@ const own: Readonly<Record<string, Lowering>> = {
   mean_squared_error_grad: squaredErrorGrad,
 };
 
+/** Operators that have kernel calls here. */
+const lowered: ReadonlySet<string> = new Set([...Object.keys(own), ...calledOps].filter(hasOp));
+
+/** Whether an operator runs as it is; others run in their expanded form. */
+export const isLowered = (op: string): boolean => lowered.has(op);
+
 /** Operators that the host runs, sorted. */
-export const hostOps: readonly string[] = [...new Set([...Object.keys(own), ...calledOps])].filter(hasOp).sort();
+export const hostOps: readonly string[] = opNames.filter((op) => lowered.has(op) || getOp(op).expand);
 
 /** Operators that move words, whatever they stand for. */
 const MOVES = new Set(["transpose", "reshape", "concat"]);

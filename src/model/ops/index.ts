@@ -4,6 +4,7 @@ import { IdapError } from "../errors.js";
 import { abs } from "./abs.js";
 import { add } from "./add.js";
 import { argReduce } from "./arg_reduce.js";
+import { attention } from "./attention.js";
 import { avgPool2d } from "./avg_pool2d.js";
 import { avgPool2dGrad } from "./avg_pool2d_grad.js";
 import { batchNorm } from "./batch_norm.js";
@@ -111,6 +112,7 @@ const registry: ReadonlyMap<string, OpDef> = new Map<string, OpDef>(
     abs,
     add,
     argReduce,
+    attention,
     avgPool2d,
     avgPool2dGrad,
     batchNorm,

@@ -4,6 +4,7 @@ export { recogniseBounds } from "./bounds.js";
 export { canonicalise } from "./canonicalise.js";
 export { absorbChannelConstants } from "./channel-affine.js";
 export { removeDeadNodes } from "./dead-nodes.js";
+export { expandOps } from "./expand.js";
 export { foldBatchNorm } from "./fold-batch-norm.js";
 export { foldConstants } from "./fold-constants.js";
 export { removeIdentities } from "./identities.js";

@@ -113,7 +113,9 @@ describe("every operator has an ONNX form that is read as the same operator", ()
   test("none is left out", () => {
     const all = opNames.filter((name) => !getOp(name).internal && Object.hasOwn(writers, name));
     expect(Object.keys(cases).sort()).toEqual(all);
-    expect(opNames.filter((name) => !getOp(name).internal && !Object.hasOwn(writers, name))).toEqual([]);
+    const others = opNames.filter((name) => !getOp(name).internal && !Object.hasOwn(writers, name));
+    // Those are written in their expanded form.
+    expect(others.filter((name) => !getOp(name).expand)).toEqual([]);
   });
 
   test.each(Object.keys(cases))("%s", async (op) => {

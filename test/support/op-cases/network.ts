@@ -52,7 +52,21 @@ const recurrent = (op: string, title: string, inputs: TensorType[], attrs: Attrs
   };
 };
 
+const attention = (title: string, inputs: TensorType[], attrs: Attrs = {}): OpCase => ({
+  title,
+  op: "attention",
+  attrs: { heads: 2, kvHeads: 2, scale: 0.6, causal: false, ...attrs },
+  inputs,
+});
+
 export const networkCases: readonly OpCase[] = [
+  attention("two heads", [x(5, 6), x(5, 6), x(5, 6)]),
+  attention("other tokens, wider values", [x(3, 6), x(10, 6), x(10, 18)]),
+  attention("causal", [x(9, 4), x(9, 4), x(9, 4)], { causal: true }),
+  attention("causal, more keys than tokens", [x(3, 4), x(5, 4), x(5, 4)], { causal: true }),
+  attention("four heads share two, mask of each head", [x(3, 12), x(4, 6), x(4, 10), w(4, 3, 4)], { heads: 4 }),
+  attention("mask of each sample", [x(3, 4), x(4, 4), x(4, 4), x(1, 1, 4)]),
+  attention("fixed queries", [w(1, 3, 4), x(4, 4), x(4, 4), w(3, 4)]),
   transposed("3x3, stride 2, SAME", [x(3, 4, 3), w(3, 3, 3, 5), w(5)], {
     strides: [2, 2],
     pads: [0, 0, 1, 1],

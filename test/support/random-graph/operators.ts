@@ -286,6 +286,22 @@ const matmul: Draw = (d, op) => {
   return d.node(op, [a.name, b], { transposeA, transposeB });
 };
 
+/** Queries that exist, keys and values made of something that exists; with a mask now and then. */
+const attention: Draw = (d, op) => {
+  const q = d.find((v) => isFloat(v) && v.type.shape.length === 3 && v.type.batchAxis === 0);
+  const from = d.find((v) => isFloat(v) && v.type.shape.length === 3 && v.type.batchAxis === 0);
+  if (q?.type.shape[0] !== from?.type.shape[0] || !q || !from) return null;
+  const heads = groupsOf(d, last(q));
+  const kvHeads = groupsOf(d, heads);
+  const project = (n: number): string =>
+    d.node("dense", [from.name, d.constant("f32", [last(from), n], "small")]) ?? from.name;
+  const key = project((last(q) / heads) * kvHeads);
+  const value = project(d.between(1, 3) * kvHeads);
+  const [tokens, keys] = [q.type.shape[1]!, from.type.shape[1]!];
+  const mask = d.chance(0.3) ? [d.constant("f32", d.pick([[keys], [tokens, keys], [1, heads, 1, keys]]))] : [];
+  return d.node(op, [q.name, key, value, ...mask], { heads, kvHeads, scale: d.pick([1, 0.35]), causal: d.chance(0.3) });
+};
+
 const batchNorm: Draw = (d, op) => {
   const x = d.find((v) => isFloat(v) && v.type.shape.length > 0);
   if (!x) return null;
@@ -537,6 +553,7 @@ const DRAWS: Readonly<Record<string, Draw>> = {
   conv_transpose2d: convTranspose,
   dense,
   matmul,
+  attention,
   batch_norm: batchNorm,
   layer_norm: layerNorm,
   group_norm: groupNorm,
