@@ -19,6 +19,7 @@ export * from "./kernels/quantize";
 export * from "./kernels/requantize";
 export * from "./kernels/select";
 export * from "./kernels/unary";
+export { attention } from "./kernels/attention";
 export { conv } from "./kernels/conv";
 export { depthwise } from "./kernels/depthwise";
 export { copy_strided, fill_value } from "./kernels/copy";

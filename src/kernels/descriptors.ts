@@ -120,6 +120,13 @@ export const KERNELS: readonly KernelDescriptor[] = [
   },
   { name: "requantize", implements: ["requantize"], fuses: "", families: null, error: "0" },
   { name: "softmax", implements: ["softmax"], fuses: "", families: null, error: "terms + 6, and |x - max|" },
+  {
+    name: "attention",
+    implements: ["attention"],
+    fuses: "",
+    families: null,
+    error: "of scores 2d + 1; of weights twice that and 4 + 2 |x - max|; 3 keys + 1 of the sums of values",
+  },
   { name: "matmul", implements: ["matmul"], fuses: "", families: null, error: "2K for sums of K terms" },
   {
     name: "recurrent",
