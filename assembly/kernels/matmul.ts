@@ -5,7 +5,7 @@
  *
  * y[.., i, j] = sum over l of a[.., i, l] * b[.., l, j] for n0 x n1 x n2 x n3 pairs of matrices; byte strides, so
  * transposition and repetition are a matter of arguments; y's columns are contiguous. s: scratch, 32 * k + 128 bytes.
- * Tiles of 4 rows x 8 columns; the 8 columns of b are copied to s first where they are not contiguous, or where enough rows
+ * Tiles of 4 rows x 8 columns, the last rows 3, 2 or 1; the 8 columns of b are copied to s first where they are not contiguous, or where enough rows
  * share them that reading b in its own order would cost more (its rows lie on as many pages).
  * Order: l ascending from 0, one accumulator for each element, whatever the tile. Error: 2k roundings of sum |a * b|.
  */
@@ -49,7 +49,9 @@ function product(
       const p = a + <usize>i * aRow, q = y + <usize>i * yRow + (<usize>j << 2);
       const to = width == 8 ? q : part, row = width == 8 ? yRow : 32;
       if (rows == 4) tile4x8(p, aRow, aCol, columns, step, to, row, k);
-      else for (let r = 0; r < rows; r++) tile1x8(p + <usize>r * aRow, aCol, columns, step, to + <usize>r * row, k);
+      else if (rows == 3) tile3x8(p, aRow, aCol, columns, step, to, row, k);
+      else if (rows == 2) tile2x8(p, aRow, aCol, columns, step, to, row, k);
+      else tile1x8(p, aCol, columns, step, to, k);
       if (width < 8) {
         for (let r = 0; r < rows; r++) memory.copy(q + <usize>r * yRow, part + (<usize>r << 5), <usize>width << 2);
       }
@@ -95,6 +97,39 @@ function tile4x8(a: usize, aRow: usize, aCol: usize, b: usize, bRow: usize, y: u
   v128.store(y, c20); v128.store(y, c21, 16);
   y += yRow;
   v128.store(y, c30); v128.store(y, c31, 16);
+}
+
+function tile3x8(a: usize, aRow: usize, aCol: usize, b: usize, bRow: usize, y: usize, yRow: usize, k: i32): void {
+  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
+  const a2 = aRow * 2;
+  for (let l = 0; l < k; l++, a += aCol, b += bRow) {
+    const w0 = v128.load(b), w1 = v128.load(b, 16);
+    let x = v128.load32_splat(a);
+    c00 = madd(x, w0, c00); c01 = madd(x, w1, c01);
+    x = v128.load32_splat(a + aRow);
+    c10 = madd(x, w0, c10); c11 = madd(x, w1, c11);
+    x = v128.load32_splat(a + a2);
+    c20 = madd(x, w0, c20); c21 = madd(x, w1, c21);
+  }
+  v128.store(y, c00); v128.store(y, c01, 16);
+  y += yRow;
+  v128.store(y, c10); v128.store(y, c11, 16);
+  y += yRow;
+  v128.store(y, c20); v128.store(y, c21, 16);
+}
+
+function tile2x8(a: usize, aRow: usize, aCol: usize, b: usize, bRow: usize, y: usize, yRow: usize, k: i32): void {
+  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00;
+  for (let l = 0; l < k; l++, a += aCol, b += bRow) {
+    const w0 = v128.load(b), w1 = v128.load(b, 16);
+    let x = v128.load32_splat(a);
+    c00 = madd(x, w0, c00); c01 = madd(x, w1, c01);
+    x = v128.load32_splat(a + aRow);
+    c10 = madd(x, w0, c10); c11 = madd(x, w1, c11);
+  }
+  v128.store(y, c00); v128.store(y, c01, 16);
+  y += yRow;
+  v128.store(y, c10); v128.store(y, c11, 16);
 }
 
 function tile1x8(a: usize, aCol: usize, b: usize, bRow: usize, y: usize, k: i32): void {

@@ -7,8 +7,8 @@
  *     every channel of every image by itself, four channels at a time: instance normalisation
  *
  * y = (x - mean) / sqrt(variance + epsilon) * gamma + beta; g, b: gamma and beta, 0 for none. Other arguments are byte
- * strides. y may be x. Three passes: mean, variance of the differences, result. Sums: four lanes for each run, then lanes,
- * the rest of the run, and run after run. Error: see `normRoundings` in src/model/ops/shared/norm.ts.
+ * strides. y may be x. Three passes: mean, variance of the differences, result. Sums: four lanes in four chains for each run,
+ * then chains, lanes, the rest of the run, and run after run. Error: see `normRoundings` in src/model/ops/shared/norm.ts.
  */
 import { madd } from "./simd";
 
@@ -21,6 +21,17 @@ function lanes(v: v128): f32 {
 function run_sum(p: usize, c: i32): f32 {
   const end = p + (<usize>c << 2), body = p + (<usize>(c & ~3) << 2);
   let acc = f32x4.splat(0);
+  if (c >= 32) {
+    // One chain would take as long as its additions last one after another.
+    let a1 = acc, a2 = acc, a3 = acc;
+    for (const wide = p + (<usize>(c & ~15) << 2); p < wide; p += 64) {
+      acc = f32x4.add(acc, v128.load(p));
+      a1 = f32x4.add(a1, v128.load(p, 16));
+      a2 = f32x4.add(a2, v128.load(p, 32));
+      a3 = f32x4.add(a3, v128.load(p, 48));
+    }
+    acc = f32x4.add(f32x4.add(acc, a1), f32x4.add(a2, a3));
+  }
   for (; p < body; p += 16) acc = f32x4.add(acc, v128.load(p));
   let sum = lanes(acc);
   for (; p < end; p += 4) sum += load<f32>(p);
@@ -31,6 +42,18 @@ function run_squares(p: usize, c: i32, mean: f32): f32 {
   const end = p + (<usize>c << 2), body = p + (<usize>(c & ~3) << 2);
   const centre = f32x4.splat(mean);
   let acc = f32x4.splat(0);
+  if (c >= 32) {
+    let a1 = acc, a2 = acc, a3 = acc;
+    for (const wide = p + (<usize>(c & ~15) << 2); p < wide; p += 64) {
+      const d0 = f32x4.sub(v128.load(p), centre), d1 = f32x4.sub(v128.load(p, 16), centre);
+      const d2 = f32x4.sub(v128.load(p, 32), centre), d3 = f32x4.sub(v128.load(p, 48), centre);
+      acc = madd(d0, d0, acc);
+      a1 = madd(d1, d1, a1);
+      a2 = madd(d2, d2, a2);
+      a3 = madd(d3, d3, a3);
+    }
+    acc = f32x4.add(f32x4.add(acc, a1), f32x4.add(a2, a3));
+  }
   for (; p < body; p += 16) {
     const d = f32x4.sub(v128.load(p), centre);
     acc = madd(d, d, acc);

@@ -248,6 +248,7 @@ class Lowering {
     const canAdd =
       node.op !== "depthwise_conv2d" &&
       !(node.op === "conv2d" && node.attrs["groups"] === this.shape(node.inputs[0]!)[3]);
+    const taps = node.op === "dense" ? 1 : this.shape(node.inputs[1]!)[0]! * this.shape(node.inputs[1]!)[1]!;
     while (e.act === "none" && this.uses.get(e.y) === 1) {
       const next = this.user.get(e.y);
       // The one use is an output port, or a sum that another convolution computes.
@@ -255,6 +256,9 @@ class Lowering {
       const { op, inputs, outputs, name } = next.node;
       if (op === "relu" || op === "relu6") {
         e.act = op;
+      } else if (op === "gelu" && canAdd && taps === 1) {
+        // The same function of the same sums as by itself, so the same bits.
+        e.act = next.node.attrs["approximate"] === "none" ? "gelu" : "gelu_tanh";
       } else if (op === "add" && sameShape(this.shape(outputs[0]!), this.shape(e.y))) {
         const other = inputs[0] === e.y ? inputs[1]! : inputs[0]!;
         const values = this.graph.tensors.get(other)!.data as Float32Array | undefined;

@@ -18,6 +18,9 @@ const LAYER_PREFIX = "layer";
  */
 export const isInternal = (exported: string): boolean => /\d$/.test(exported);
 
+/** What the text of tiles may call, by its file. */
+const TILE_IMPORTS = { simd: ["madd", "relu4", "relu6of4"], math: ["gelu4", "geluTanh4"] } as const;
+
 export interface EmissionPlan {
   readonly laid: LaidOut;
   readonly weights: WeightsPlan;
@@ -92,7 +95,9 @@ export function moduleSource(plan: EmissionPlan, variant: Variant): string {
   const setup = setupCalls(laid, plan.weights, memory, variant);
   if (setup.length > 0) for (const name of ["winograd_weights", "winograd_self_test"]) call("winograd", name);
   const tileText = tiles.text;
-  for (const name of ["madd", "relu4", "relu6of4"]) if (tileText.includes(`${name}(`)) call("simd", name);
+  for (const [file, names] of Object.entries(TILE_IMPORTS)) {
+    for (const name of names) if (tileText.includes(`${name}(`)) call(file, name);
+  }
   const importText = [...imports]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([file, names]) => `import { ${[...names].sort().join(", ")} } from "./kernels/${file}";`);

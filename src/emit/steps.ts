@@ -6,9 +6,15 @@ import type { Variant } from "../kernels/tiles.js";
 import type { Scheme, WinogradChunks } from "../kernels/winograd.js";
 import type { Attrs, Dtype, Shape, TensorData } from "../model/types.js";
 
-export type Activation = "none" | "relu" | "relu6";
-/** Codes of the kernels' `act` argument. */
-export const ACTIVATION_CODE: Readonly<Record<Activation, number>> = { none: 0, relu: 1, relu6: 2 };
+export type Activation = "none" | "relu" | "relu6" | "gelu" | "gelu_tanh";
+/** Codes of the kernels' `act` argument; those from 3 on are known to the tiles of sums over one pixel alone. */
+export const ACTIVATION_CODE: Readonly<Record<Activation, number>> = {
+  none: 0,
+  relu: 1,
+  relu6: 2,
+  gelu: 3,
+  gelu_tanh: 4,
+};
 
 type Pair = readonly [number, number];
 type Pads = readonly [number, number, number, number];

@@ -125,7 +125,7 @@ export const KERNELS: readonly KernelDescriptor[] = [
     implements: ["attention"],
     fuses: "",
     families: null,
-    error: "of scores 2d + 1; of weights twice that and 4 + 2 |x - max|; 3 keys + 1 of the sums of values",
+    error: "2 (d + 3) + 2 keys + 11, of the weighted sums of |v|, times the largest sum of |q k| beyond 1",
   },
   { name: "matmul", implements: ["matmul"], fuses: "", families: null, error: "2K for sums of K terms" },
   {
