@@ -1,9 +1,10 @@
 import { planSteps } from "../emit/plan-steps.js";
-import { stepCycles, type Variant } from "../kernels/tiles.js";
+import type { Variant } from "../kernels/tiles.js";
 import type { DeviceProfile } from "../model/device-profile.js";
 import { IdapError } from "../model/errors.js";
 import type { Graph } from "../model/types.js";
 import { graphCost } from "./cost.js";
+import { expectedPiece } from "./pieces.js";
 import { coldWork, interfaceWork, workOf, type StepWork, type Work, type WorkFamily } from "./work.js";
 
 /** Predicted time of one node on a device; 0 for nodes that the emitter computes inside a neighbour's kernel. */
@@ -24,14 +25,10 @@ export interface LatencyPrediction {
   readonly nodes: readonly NodeLatency[];
 }
 
-/** Nanoseconds of one piece of work, as they are before a device says otherwise, at one cycle each `ns.cycle`. */
+/** Nanoseconds of one piece of work: the device's own, else the expected cycles, each `ns.cycle`. */
 export function pieceNs(name: string, profile: Pick<DeviceProfile, "ns" | "variant">): number {
-  const known = profile.ns[name];
-  if (known !== undefined) return known;
-  const tile = /^tile\.(\d+)x(\d+)$/.exec(name);
-  if (!tile) return 0;
   const variant = profile.variant === "relaxed" ? "relaxed" : "simd";
-  return (profile.ns["cycle"] ?? 0) * stepCycles(Number(tile[1]), Number(tile[2]) / 4, variant);
+  return profile.ns[name] ?? (profile.ns["cycle"] ?? 0) * expectedPiece(name, variant).cycles;
 }
 
 const sum = (values: Iterable<number>): number => [...values].reduce((s, v) => s + v, 0);

@@ -12,9 +12,8 @@ import { moveLoops } from "../emit/regions.js";
 import { isWinograd, type WinogradStep } from "../emit/source-winograd.js";
 import { stepInputs, stepScratch, type ConvStep, type DepthwiseStep, type Step } from "../emit/steps.js";
 import { depthwisePixels } from "../kernels/depthwise-source.js";
-import { panelWidths, rowTiles, type Variant } from "../kernels/tiles.js";
+import { panelWidths, planRows, rowTiles, type Variant } from "../kernels/tiles.js";
 import { transformedBytes } from "../kernels/winograd.js";
-import { directCycles, winogradShare } from "../kernels/winograd-cost.js";
 import { sizeOf } from "../model/types.js";
 
 /** How often each piece runs, by its name. */
@@ -91,15 +90,34 @@ function convWork(step: ConvStep, laid: LaidOut, variant: Variant, into: Counter
   return weights * parts.count;
 }
 
-/** By Winograd's method: what the emitter itself expects of it, in cycles of the machine that its constants are from. */
+/** By Winograd's method: transforms of tiles, four channels at a time, around products in the tiles of any convolution. */
 function winogradWork(step: WinogradStep, laid: LaidOut, variant: Variant, into: Counter): number {
   const x = laid.layouts.get(step.x)!;
   const y = laid.layouts.get(step.y)!;
-  const { scheme } = step.winograd;
-  const shape = { stride: scheme.stride, height: y.h, width: y.w, ci: step.ci, co: step.co };
-  into.add("winograd", y.n * winogradShare(shape, variant) * directCycles(shape, variant));
+  const { scheme, chunks } = step.winograd;
+  const { rows, columns, chunkRows } = chunks;
+  const transforms = scheme.stride === 1 ? "winograd" : "winograd.halved";
+  into.add(`${transforms}.input`, (y.n * rows * columns * x.cs) / 4);
+  into.add(`${transforms}.output`, (y.n * rows * columns * y.cs) / 4);
   if (step.residual !== null) into.add("tile.residual", (y.n * y.h * y.w * y.cs) / 4);
-  return transformedBytes(scheme, x.cs, step.co);
+  const weights = transformedBytes(scheme, x.cs, step.co);
+  let passes = 0;
+  for (const [tileRows, count] of rowTiles(rows, chunkRows)) {
+    const products = y.n * count * scheme.products;
+    passes += y.n * count;
+    for (const tile of planRows(tileRows * columns, step.co, variant)) {
+      for (const width of panelWidths(step.co, tile.nr)) {
+        const calls = products * tile.count;
+        into.add(`tile.${tile.rows}x${width}`, calls * x.cs).add("tile.call", calls);
+        into.add("tile.vector", (calls * tile.rows * width) / 4);
+      }
+    }
+  }
+  into.add("row", y.n * rows);
+  // What the transforms write and the products read lies between two passes over the weights.
+  const { vProduct, mProduct } = chunks;
+  addBeyond(into, "again", weights * (passes - 1), weights + scheme.products * (vProduct + mProduct));
+  return weights;
 }
 
 function depthwiseWork(step: DepthwiseStep, laid: LaidOut, variant: Variant, into: Counter): number {

@@ -28,7 +28,10 @@ export interface TimeOptions {
   readonly variant?: Variant;
   /** Timed samples of each network; default 60. */
   readonly runs?: number;
-  /** A sample lasts at least this long; default 0.2 ms. */
+  /**
+   * A sample lasts at least this long, in runs one after another; default 2 ms. In shorter ones every network finds the
+   * caches full of its neighbours: those of Winograd's method, whose weights are long, then take half as long again.
+   */
   readonly sampleMs?: number;
   readonly warmupMs?: number;
   /** Default: in a Node of its own. */
@@ -98,7 +101,7 @@ export async function timeNetworks(
   [reference, ...dirs]: readonly string[],
   options: TimeOptions = {},
 ): Promise<TimedNetworks> {
-  const { runs = 60, sampleMs = 0.2, warmupMs = 150, variant, time = measureInNode } = options;
+  const { runs = 60, sampleMs = 2, warmupMs = 150, variant, time = measureInNode } = options;
   const groups: string[][] = [];
   for (let i = 0; i < dirs.length; i += GROUP) groups.push([reference!, ...dirs.slice(i, i + GROUP)]);
   const measured = await time(groups, { runs, sampleMs, warmupMs, ...(variant && { variant }) });

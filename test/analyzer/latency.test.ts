@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { networkWork, predictLatency, workMs } from "../../src/analyzer/latency.js";
+import { networkWork, pieceNs, predictLatency, workMs } from "../../src/analyzer/latency.js";
+import { expectedPiece } from "../../src/analyzer/pieces.js";
 import { beyond } from "../../src/analyzer/work.js";
 import { planEmission } from "../../src/emit/index.js";
-import { directCycles, winogradShare } from "../../src/kernels/winograd-cost.js";
 import { deviceProfile, target } from "../../src/model/device-profile.js";
 import { Random } from "../../src/model/random.js";
 import { randomNetwork, Net } from "../support/networks.js";
@@ -62,12 +62,17 @@ describe("work", () => {
     }
   });
 
-  test("Winograd's method counts the cycles that the emitter expects of it", () => {
-    const shape = { stride: 1 as const, height: 16, width: 16, ci: 8, co: 16 };
-    const share = winogradShare(shape, "simd");
-    expect(share).toBeLessThan(1);
-    expect(chain(16, "auto").counts["winograd"]).toBeCloseTo(share * directCycles(shape, "simd"), 9);
-    expect(chain(16, "auto").family).toBe("winograd");
+  test("Winograd's method counts its transforms, and its products in tiles", () => {
+    // 16x16 pixels are 4x4 tiles; 36 products of 16 pixels by 8 channels each, for 16 channels.
+    const { counts, family } = chain(16, "auto");
+    expect(family).toBe("winograd");
+    expect(counts["winograd.input"]).toBe((4 * 4 * 8) / 4);
+    expect(counts["winograd.output"]).toBe((4 * 4 * 16) / 4);
+    const macs = Object.entries(counts).reduce((sum, [name, n]) => {
+      const tile = /^tile\.(\d+)x(\d+)$/.exec(name);
+      return sum + (tile ? n * Number(tile[1]) * Number(tile[2]) : 0);
+    }, 0);
+    expect(macs).toBe(36 * 16 * 8 * 16);
   });
 
   test("data comes from beyond a cache when more than the cache lies between its uses", () => {
@@ -121,5 +126,12 @@ describe("prediction", () => {
     const p = predictLatency(net.build(y), generic);
     expect(p.ms).toBeGreaterThan(0);
     expect(p.high / p.low).toBe(4);
+  });
+
+  test("a piece that a profile does not tell costs what is expected of it, at the device's cycle", () => {
+    const { "winograd.input": told, ...ns } = generic.ns;
+    const cycles = expectedPiece("winograd.input", "simd").cycles;
+    expect(pieceNs("winograd.input", generic)).toBe(told);
+    expect(pieceNs("winograd.input", { ...generic, ns })).toBe(generic.ns["cycle"]! * cycles);
   });
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { expectedPiece, fitPieces, leftOut, type TimedWork } from "../../src/build/fit-profile.js";
+import { expectedPiece } from "../../src/analyzer/pieces.js";
+import { fitPieces, leftOut, type TimedWork } from "../../src/build/fit-profile.js";
 import { calibrationNetworks, wholeWork } from "../../src/build/calibrate.js";
 import { Random } from "../../src/model/random.js";
 
