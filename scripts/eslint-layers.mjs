@@ -1,7 +1,7 @@
 // The one direction in which imports may run, as a lint rule.
 //
 //   cli → build → report, measure, emit, pruner → analyzer → host → kernels → model
-//   formats and data know only model; emit knows kernels and model; measure knows packages only; nothing knows cli.
+//   formats, data and wasm know only model; emit knows kernels, wasm and model; measure knows packages and wasm only; nothing knows cli.
 //
 // `import type` counts too: a type is knowledge. Code outside src (tests, examples, benches) may import anything.
 import path from "node:path";
@@ -9,18 +9,32 @@ import path from "node:path";
 /** Folder of src → folders it may import, besides itself. `.` is src/index.ts and other files directly in src. */
 export const layers = {
   model: [],
+  wasm: ["model"],
   formats: ["model"],
   data: ["model"],
   kernels: ["model"],
   host: ["kernels", "model"],
   analyzer: ["emit", "host", "kernels", "model"],
   pruner: ["analyzer", "emit", "host", "kernels", "model"],
-  emit: ["kernels", "model"],
-  measure: ["model"],
+  emit: ["kernels", "wasm", "model"],
+  measure: ["wasm", "model"],
   report: ["analyzer", "emit", "host", "kernels", "model"],
   build: ["report", "measure", "emit", "pruner", "analyzer", "host", "kernels", "formats", "data", "model"],
   cli: ["build", "report", "measure", "emit", "pruner", "analyzer", "host", "kernels", "formats", "data", "model", "."],
-  ".": ["build", "report", "measure", "emit", "pruner", "analyzer", "host", "kernels", "formats", "data", "model"],
+  ".": [
+    "wasm",
+    "build",
+    "report",
+    "measure",
+    "emit",
+    "pruner",
+    "analyzer",
+    "host",
+    "kernels",
+    "formats",
+    "data",
+    "model",
+  ],
 };
 
 /** The layer of an absolute file name: the first folder below src, `.` for a file in src, null outside. */

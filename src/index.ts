@@ -55,6 +55,7 @@ export { criterionNames } from "./analyzer/criterion-registry.js";
 
 // Emitting a package, and the whole build.
 export { emit, type EmitOptions, type EmitResult } from "./emit/index.js";
+export { scalarModule } from "./wasm/index.js";
 export { memoryPlanSvg } from "./build/index.js";
 export { build, compare, loadDevice, loadTarget } from "./build/index.js";
 export type { BuildOptions, BuildProgress, BuildResult, CompareOptions, CompareResult } from "./build/index.js";

@@ -142,7 +142,7 @@ const pruneOptions = (options: BuildOptions, { device, target }: BuildInputs): P
 function deviceOf(options: Pick<BuildOptions, "device" | "winograd">, target: Target): DeviceProfile {
   const profile = loadDevice(options.device ?? target.defaultDevice);
   // What is not emitted must not be predicted to gain.
-  return options.winograd === "off" ? { ...profile, winograd: "off" } : profile;
+  return options.winograd === "off" || target.winograd === "off" ? { ...profile, winograd: "off" } : profile;
 }
 
 async function readInputs(options: BuildOptions, meter: ProgressMeter): Promise<BuildInputs> {

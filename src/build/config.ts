@@ -40,6 +40,7 @@ export interface IdapConfig {
   readonly stages?: "filters" | "layers" | "both";
   readonly seeds?: number;
   readonly noPrune?: boolean;
+  readonly singleFile?: boolean;
   readonly winograd?: "auto" | "off";
   readonly executor?: string;
   readonly threads?: number;

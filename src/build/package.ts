@@ -5,6 +5,7 @@ import { emit, type EmitResult, type ModuleRunner } from "../emit/index.js";
 import { onnxBytes } from "../formats/index.js";
 import { writeMeasurements, type Measurement } from "../measure/index.js";
 import { IdapError } from "../model/errors.js";
+import { isStrict } from "../kernels/tiles.js";
 import type { Graph } from "../model/types.js";
 import { costFigures, foldedGraph } from "../pruner/context.js";
 import type { Engine } from "../pruner/engine.js";
@@ -45,11 +46,12 @@ export async function packageStage(
   await mkdir(paths.work, { recursive: true });
   try {
     meter.begin(pruning ? "compiling the pruned network" : "compiling", 0.025);
-    const own = await certifiedEmit(graph, packageDir, paths.name, inputs, engine, pruning);
+    const singleFile = options.singleFile ?? inputs.target.singleFile ?? false;
+    const own = await certifiedEmit(graph, packageDir, paths.name, singleFile, inputs, engine, pruning);
     let other: Certified | null = null;
     if (pruning) {
       meter.begin("compiling the dense network", 0.025);
-      other = await certifiedEmit(inputs.source, denseDir, `${paths.name}-dense`, inputs, engine, null);
+      other = await certifiedEmit(inputs.source, denseDir, `${paths.name}-dense`, singleFile, inputs, engine, null);
     }
     const dense = other?.emitted ?? null;
     meter.begin("testing", 0.02);
@@ -98,6 +100,7 @@ async function certifiedEmit(
   graph: Graph,
   out: string,
   name: string,
+  singleFile: boolean,
   { source, sourceFact, target, device, data }: BuildInputs,
   engine: Engine,
   pruning: PruneResult | null,
@@ -111,6 +114,7 @@ async function certifiedEmit(
       out,
       name,
       variants: target.variants,
+      singleFile,
       winograd,
       source: sourceFact,
       profile: { name: device.name, sha256: createHash("sha256").update(JSON.stringify(device)).digest("hex") },
@@ -118,8 +122,8 @@ async function certifiedEmit(
       extraFiles: { "model.onnx": onnxBytes(graph) },
       selfTestRange: rangeOf(inputs),
       async certify(runners) {
-        // The strict variant: its bits, and with them this figure, are the same on every engine.
-        module = runners.find((r) => r.variant === "simd");
+        // A strict variant: its bits, and with them this figure, are the same on every engine.
+        module = runners.find((r) => isStrict(r.variant));
         if (!module) throw new IdapError("E_ENGINE", "this Node cannot run WebAssembly SIMD", "Use Node 20 or later.");
         const host = engine.open(graph);
         maxError = await moduleError(graph, host, module, inputs).finally(() => host.close());
@@ -199,10 +203,10 @@ function summary(s: {
   }
   const partBytes = ({ bytes }: EmitResult): PackageBytes => ({
     weights: bytes.weights,
-    code: bytes.code.simd ?? 0,
+    code: bytes.code.simd ?? bytes.code.scalar ?? 0,
     glue: bytes.glue,
     weightsBrotli: bytes.brotli.weights,
-    codeBrotli: bytes.brotli.code.simd ?? 0,
+    codeBrotli: bytes.brotli.code.simd ?? bytes.brotli.code.scalar ?? 0,
     glueBrotli: bytes.brotli.glue,
   });
   return {

@@ -33,6 +33,8 @@ export interface BuildOptions {
   readonly seed?: number;
   /** Winograd's method for 3x3 convolutions: where it pays (`auto`, the default), or nowhere. */
   readonly winograd?: "auto" | "off";
+  /** Weights inside the modules, and a C header beside them; default: as the target says. */
+  readonly singleFile?: boolean;
   /** False: the package of the model as it is. */
   readonly prune?: boolean;
   readonly pruning?: Omit<PruneOptions, "seed" | "profile" | "channelMultiple">;

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Variant } from "../kernels/tiles.js";
 import { compileOptions, isInternal } from "./source.js";
-import { binaryOf, dropCustom, dropExports, factsOf, sectionsOf } from "./wasm-binary.js";
+import { binaryOf, dropCustom, dropExports, factsOf, scalarModule, sectionsOf } from "../wasm/index.js";
 
 const KERNELS = new URL("../../assembly/kernels/", import.meta.url);
 const kernelTexts = new Map<string, string>();
@@ -62,7 +62,8 @@ export async function compileVariant(
   });
   if (error || !binary)
     throw new Error(`internal: the emitted source does not compile: ${messages.join("") || String(error)}`);
-  const sections = dropExports(dropCustom(sectionsOf(binary)), isInternal);
+  const compiled = variant === "scalar" ? await scalarModule(binary, options.includes("-O2")) : binary;
+  const sections = dropExports(dropCustom(sectionsOf(compiled)), isInternal);
   const wasm = binaryOf(sections);
   const facts = factsOf(wasm);
   if (facts.imports > 0 || facts.dataBytes > 0 || facts.memory?.initial !== pages || facts.memory.maximum !== pages) {

@@ -39,29 +39,31 @@ function conversions(inputs: readonly LoweredPort[], outputs: readonly LoweredPo
 }
 
 /** Best variant first. */
-export const VARIANT_ORDER: readonly Variant[] = ["relaxed", "simd"];
+export const VARIANT_ORDER: readonly Variant[] = ["relaxed", "simd", "scalar"];
 
 export function glueFiles(
   name: string,
   inputs: readonly LoweredPort[],
   outputs: readonly LoweredPort[],
   variants: readonly Variant[],
+  weightsInside = false,
 ): Map<string, string> {
   const order = VARIANT_ORDER.filter((v) => variants.includes(v));
   const { set, narrow } = conversions(inputs, outputs);
   const floats = [...inputs, ...outputs].every((p) => p.dtype === "f32");
   const array = floats ? "Float32Array" : `p.dtype=="f32"?Float32Array:Int32Array`;
+  // What a package without a file of weights leaves out.
+  const apart = (text: string): string => (weightsInside ? "" : text);
+  const needs = order.includes("scalar") ? "" : " (needs WebAssembly SIMD)";
   const glue = `const I=${JSON.stringify(facts(inputs))},O=${JSON.stringify(facts(outputs))};
-export const make=(read,weights)=>async({variant,warmUp}={})=>{
-let w;
-for(const v of ${JSON.stringify(order)}){
+export const make=(read${apart(",weights")})=>async({variant,warmUp}={})=>{
+${apart("let w;\n")}for(const v of ${JSON.stringify(order)}){
 if(variant&&variant!==v)continue;
-(w??=weights("weights.bin")).catch(()=>0);
-const b=await read(\`model.\${v}.wasm\`);
+${apart('(w??=weights("weights.bin")).catch(()=>0);\n')}const b=await read(\`model.\${v}.wasm\`);
 if(!WebAssembly.validate(b))continue;
-const{instance:{exports:e}}=await WebAssembly.instantiate(b),m=e.memory.buffer,n=e.weights_bytes(),g=await(await w)(new Uint8Array(m,e.weights_ptr(),n));
+const{instance:{exports:e}}=await WebAssembly.instantiate(b),m=e.memory.buffer${apart(`,n=e.weights_bytes(),g=await(await w)(new Uint8Array(m,e.weights_ptr(),n));
 if(g!==n)throw Error(\`weights.bin has \${g} bytes, needs \${n}\`);
-w=null;
+w=null`)};
 e.setup();
 if(!e.selftest())continue;
 const view=(k,p,i)=>new(${array})(m,e[k+"_ptr"](i),e[k+"_bytes"](i)/4),x=I.map((p,i)=>view("input",p,i)),o=O.map((p,i)=>view("output",p,i)),y={};
@@ -73,24 +75,24 @@ if(d?.length!==x[i].length)throw Error(\`input "\${k}" needs \${x[i].length} val
 x[i].set(${set})}
 e.run();
 ${narrow}return y}}}
-throw Error("this engine runs no variant of this package (needs WebAssembly SIMD)")}
+throw Error("this engine runs no variant of this package${needs}")}
 `;
   // `weights` asks at once and gives a function that fills memory and returns how many bytes there were. In browsers the
   // weights come beside the module and go from the stream into memory: they are most of a start, and hold them twice no
   // more. A reader that brings no buffer of its own (older browsers) ignores the one it is given.
   const index = `import{make}from"./glue.js";
 const get=async f=>{const r=await fetch(new URL(f,import.meta.url));if(r.ok)return r;throw Error(f+": HTTP "+r.status)};
-export const load=make(async f=>(await get(f)).arrayBuffer(),async f=>{const{body}=await get(f);return async m=>{
+export const load=make(async f=>(await get(f)).arrayBuffer()${apart(`,async f=>{const{body}=await get(f);return async m=>{
 let r,b=new ArrayBuffer(1<<20),n=0;
 try{r=body.getReader({mode:"byob"})}catch{r=body.getReader()}
-for(;;){const{done,value:v}=await r.read(new Uint8Array(b));if(done)return n;n+=v.length;n>m.length||m.set(v,n-v.length);b=v.buffer}}});
+for(;;){const{done,value:v}=await r.read(new Uint8Array(b));if(done)return n;n+=v.length;n>m.length||m.set(v,n-v.length);b=v.buffer}}}`)});
 `;
-  const node = `import{open,readFile}from"node:fs/promises";
+  const node = `import{${apart("open,")}readFile}from"node:fs/promises";
 import{make}from"./glue.js";
 const at=f=>new URL(f,import.meta.url);
-export const load=make(f=>readFile(at(f)),async f=>async m=>{const h=await open(at(f)),{size:s}=await h.stat();
+export const load=make(f=>readFile(at(f))${apart(`,async f=>async m=>{const h=await open(at(f)),{size:s}=await h.stat();
 for(let n=0,k=s==m.length;k&&n<s;n+=k)k=(await h.read(m,n,s-n,n)).bytesRead;
-await h.close();return s});
+await h.close();return s}`)});
 `;
   // Messages: { id, inputs } in, { id, outputs } or { id, error } out; outputs are copies, their memory is transferred.
   // The handler is set before anything is awaited: a browser drops messages that arrive while a worker has none.

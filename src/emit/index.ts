@@ -8,7 +8,7 @@ import { brotliCompressSync, constants } from "node:zlib";
 import { IdapError, invariant } from "../model/errors.js";
 import { testVector } from "../model/test-vector.js";
 import { sizeOf, type Graph } from "../model/types.js";
-import type { Variant } from "../kernels/tiles.js";
+import { isStrict, type Variant } from "../kernels/tiles.js";
 import { compileVariant, kernelFiles } from "./compile.js";
 import { GLUE_FILES, glueFiles } from "./glue.js";
 import { planKernels, type KernelPlan } from "./kernel-plan.js";
@@ -19,15 +19,18 @@ import { instantiateModule, type ModuleRunner } from "./runner.js";
 import { moduleSource, type EmissionPlan } from "./source.js";
 import { planSteps } from "./plan-steps.js";
 import type { WinogradMode } from "./winograd.js";
-import { binaryOf, sectionsOf, withCustom } from "./wasm-binary.js";
+import { binaryOf, dataOf, dropData, sectionsOf, withCustom, withData } from "../wasm/index.js";
+import { cHeader } from "./c-header.js";
 import { planWeights } from "./weights-plan.js";
 import { writePackage } from "./write-package.js";
 
 export interface EmitFilesOptions {
   /** Package name; default: the graph's. */
   readonly name?: string;
-  /** Default: both. */
+  /** Default: simd and relaxed. */
   readonly variants?: readonly Variant[];
+  /** Weights inside every module, none beside them, and a C header: for engines that are no browser. */
+  readonly singleFile?: boolean;
   /** Winograd's method for 3x3 convolutions. Default `auto`: where it pays. */
   readonly winograd?: WinogradMode;
   /** What the passport says of the device profile that decided (name, hash). */
@@ -76,8 +79,15 @@ export interface EmitResult {
   readonly memoryPlan: MemoryPlan;
 }
 
+const USUAL: readonly Variant[] = ["simd", "relaxed"];
+const ALL: readonly Variant[] = ["simd", "relaxed", "scalar"];
+
 /** All decisions for a graph, without text or code. Throws E_NOT_EMITTED, E_TOO_LARGE. */
-export function planEmission(graph: Graph, winograd: WinogradMode = "auto"): EmissionPlan {
+export function planEmission(
+  graph: Graph,
+  winograd: WinogradMode = "auto",
+  variants: readonly Variant[] = USUAL,
+): EmissionPlan {
   const laid = planSteps(graph, winograd);
   const weights = planWeights(laid.steps, laid.layouts);
   const memory = planTensors(laid, weights.file.length, weights.transformedBytes);
@@ -88,7 +98,7 @@ export function planEmission(graph: Graph, winograd: WinogradMode = "auto"): Emi
       "Prune it further, or use smaller inputs.",
     );
   }
-  return { laid, weights, memory, kernels: planKernels(laid, weights) };
+  return { laid, weights, memory, kernels: planKernels(laid, weights, variants) };
 }
 
 /** The files of the package, by path. Pure: writes nothing. */
@@ -115,25 +125,32 @@ export async function emit(graph: Graph, options: EmitOptions): Promise<EmitResu
 
 async function build(graph: Graph, options: EmitFilesOptions) {
   const name = options.name ?? graph.name;
-  const variants = options.variants ?? (["simd", "relaxed"] as const);
-  const plan = planEmission(graph, options.winograd);
+  const { variants = USUAL, singleFile = false } = options;
+  const plan = planEmission(graph, options.winograd, variants);
   const { inputs, outputs } = plan.laid;
   const text = (s: string): Uint8Array => new TextEncoder().encode(s);
 
   const files = new Map<string, Uint8Array>();
-  for (const [path, content] of glueFiles(name, inputs, outputs, variants)) files.set(path, text(content));
-  files.set("weights.bin", plan.weights.file);
+  for (const [path, content] of glueFiles(name, inputs, outputs, variants, singleFile)) {
+    files.set(path, text(content));
+  }
+  if (singleFile) files.set("model.h", text(cHeader(name, plan, variants)));
+  else files.set("weights.bin", plan.weights.file);
 
   const modules = new Map<Variant, Uint8Array>();
   for (const variant of variants) {
-    const source = moduleSource(plan, variant);
+    const source = moduleSource(plan, variant, singleFile);
     files.set(`source/model.${variant}.ts`, text(source));
     for (const [path, content] of kernelFiles(source)) files.set(`source/${path}`, text(content));
-    modules.set(variant, await compileVariant(source, variant, plan.memory.pages));
+    const wasm = await compileVariant(source, variant, plan.memory.pages);
+    const inside = (): Uint8Array => binaryOf(withData(sectionsOf(wasm), plan.memory.weightsOffset, plan.weights.file));
+    modules.set(variant, singleFile ? inside() : wasm);
   }
 
   const runners = [...modules]
-    .map(([variant, wasm]) => instantiateModule(variant, wasm, plan.weights.file, inputs, outputs))
+    .map(([variant, wasm]) =>
+      instantiateModule(variant, wasm, singleFile ? new Uint8Array() : plan.weights.file, inputs, outputs),
+    )
     .filter((r) => r !== null);
   const passport = makePassport({
     name,
@@ -141,6 +158,7 @@ async function build(graph: Graph, options: EmitFilesOptions) {
     prepared: prepare(graph),
     plan,
     variants,
+    singleFile,
     winograd: options.winograd ?? "auto",
     source: options.source ?? null,
     profile: options.profile ?? null,
@@ -167,13 +185,13 @@ async function build(graph: Graph, options: EmitFilesOptions) {
   return { files: all, passport: sealed, plan };
 }
 
-/** Expected results come from the strict variant, whose bits are the same on every engine. */
+/** Expected results come from a strict variant, whose bits are the same on every engine. */
 function selfTestOf(
   runners: readonly ModuleRunner[],
   plan: EmissionPlan,
   range: { scale: number; offset: number },
 ): SelfTest {
-  const strict = runners.find((r) => r.variant === "simd");
+  const strict = runners.find((r) => isStrict(r.variant));
   if (!strict) return { ...range, sha256: null, first: null };
   const inputs = Object.fromEntries(
     plan.laid.inputs.map((p) => [p.name, testVector(p.dtype, sizeOf(p.shape), range.scale, range.offset)]),
@@ -186,20 +204,27 @@ function selfTestOf(
   return { ...range, sha256: sha256(bytes), first };
 }
 
-/** Sizes of a package's parts, raw and as brotli (quality 11) would send them. */
+/**
+ * Sizes of a package's parts, raw and as brotli (quality 11) would send them. Weights inside modules count as weights, once,
+ * and not as code.
+ */
 export function measureBytes(files: ReadonlyMap<string, Uint8Array>): EmittedBytes {
   const brotli = (bytes: Uint8Array): number =>
     brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length;
   const code: Partial<Record<Variant, number>> = {};
   const codeBrotli: Partial<Record<Variant, number>> = {};
-  for (const variant of ["simd", "relaxed"] as const) {
-    const wasm = files.get(`model.${variant}.wasm`);
-    if (!wasm) continue;
+  let weights = files.get("weights.bin");
+  for (const variant of ALL) {
+    const module = files.get(`model.${variant}.wasm`);
+    if (!module) continue;
+    const sections = sectionsOf(module);
+    weights ??= dataOf(sections)!;
+    const wasm = binaryOf(dropData(sections));
     code[variant] = wasm.length;
     codeBrotli[variant] = brotli(wasm);
   }
   const glue = Buffer.concat(GLUE_FILES.map((path) => files.get(path)!));
-  const weights = files.get("weights.bin")!;
+  weights ??= new Uint8Array();
   return {
     code,
     glue: glue.length,
@@ -212,7 +237,7 @@ export { EMITTED_OPS, lower } from "./lower.js";
 export { checkOutput } from "./write-package.js";
 export { instantiateModule, type ModuleRunner } from "./runner.js";
 export { sha256, type Passport } from "./passport.js";
-export { customSection, factsOf } from "./wasm-binary.js";
+export { customSection, factsOf } from "../wasm/index.js";
 export { moduleSource } from "./source.js";
 export type { WinogradMode } from "./winograd.js";
 export type { KernelPlan, PlannedLayer } from "./kernel-plan.js";

@@ -23,7 +23,7 @@ export interface PlannedLayer {
   readonly macs: number;
   readonly bytes: MovedBytes;
   /** pixels x channels of the register tiles, where the kernel has one; F(4x4,3x3) before it: by Winograd's method, /2 at stride 2. */
-  readonly tiles?: Readonly<Record<Variant, string>>;
+  readonly tiles?: Readonly<Partial<Record<Variant, string>>>;
   /** Place in weights.bin. */
   readonly weights?: { readonly offset: number; readonly bytes: number };
   /** Place of what the module makes of them, among all that it makes. */
@@ -87,16 +87,13 @@ function planTiles(laid: LaidOut, variant: Variant): TilePlan {
 }
 
 /** Plans by network: every layer of one is asked for. */
-const plans = new WeakMap<LaidOut, Record<Variant, TilePlan>>();
+const plans = new WeakMap<LaidOut, Partial<Record<Variant, TilePlan>>>();
 
 /** The register tiles of a row of a convolution's pixels. */
 export function convTiles(step: ConvStep, laid: LaidOut, variant: Variant): readonly TileRows[] {
-  let plan = plans.get(laid);
-  if (!plan) {
-    plan = { simd: planTiles(laid, "simd"), relaxed: planTiles(laid, "relaxed") };
-    plans.set(laid, plan);
-  }
-  return plan[variant].get(step)!;
+  const planned = plans.get(laid) ?? {};
+  plans.set(laid, planned);
+  return (planned[variant] ??= planTiles(laid, variant)).get(step)!;
 }
 
 const FAMILY: Readonly<Record<Step["kind"], string>> = {
@@ -114,13 +111,13 @@ const FAMILY: Readonly<Record<Step["kind"], string>> = {
 };
 
 /** Steps that become code get numbers; aliases do not. */
-export function planKernels(laid: LaidOut, weights: WeightsPlan): KernelPlan {
+export function planKernels(laid: LaidOut, weights: WeightsPlan, variants: readonly Variant[]): KernelPlan {
   const layers: PlannedLayer[] = [];
   laid.steps.forEach((step, i) => {
     if (step.kind === "alias") return;
     const chunk = weights.chunks.get(i);
     const transformed = weights.transformed.get(i);
-    const tiles = step.kind === "conv" ? namesOfTiles(step, laid) : undefined;
+    const tiles = step.kind === "conv" ? namesOfTiles(step, laid, variants) : undefined;
     layers.push({
       index: layers.length,
       name: step.name,
@@ -139,11 +136,11 @@ export function planKernels(laid: LaidOut, weights: WeightsPlan): KernelPlan {
   return { layers, macs: layers.reduce((n, l) => n + l.macs, 0) };
 }
 
-function namesOfTiles(step: ConvStep, laid: LaidOut): Record<Variant, string> {
+function namesOfTiles(step: ConvStep, laid: LaidOut, variants: readonly Variant[]): Partial<Record<Variant, string>> {
   const name = (variant: Variant): string => {
     const winograd = isWinograd(step, variant);
     const tiles = winograd ? winogradTiles(step, variant) : convTiles(step, laid, variant);
     return `${winograd ? `${step.winograd.scheme.label} ` : ""}${tiles.map(({ rows, nr }) => `${rows}x${nr}`).join(" ")}`;
   };
-  return { simd: name("simd"), relaxed: name("relaxed") };
+  return Object.fromEntries(variants.map((variant) => [variant, name(variant)]));
 }

@@ -37,7 +37,7 @@ export interface SelfTest {
   /** Range of the inputs; see `testVector`. */
   readonly scale: number;
   readonly offset: number;
-  /** Of the strict variant: sha256 of the outputs' bytes in order, and their first values. */
+  /** Of the strict variants: sha256 of the outputs' bytes in order, and their first values. */
   readonly sha256: string | null;
   readonly first: Readonly<Record<string, readonly number[]>> | null;
 }
@@ -55,6 +55,8 @@ export interface Passport {
   readonly macs: number;
   readonly weights: {
     readonly bytes: number;
+    /** True where every module has them inside; there is no file of them then. Absent where there is one. */
+    readonly inside?: true;
     /** Bytes at the end of the file that are no weights: coefficients of transforms. Absent where there are none. */
     readonly constants?: number;
     readonly sha256: string;
@@ -134,6 +136,7 @@ export interface PassportFacts {
   readonly prepared: Graph;
   readonly plan: EmissionPlan;
   readonly variants: readonly Variant[];
+  readonly singleFile: boolean;
   readonly winograd: WinogradMode;
   readonly source: Readonly<Record<string, unknown>> | null;
   readonly profile: Readonly<Record<string, unknown>> | null;
@@ -168,7 +171,12 @@ export function makePassport(f: PassportFacts): Passport {
     outputs: ports(laid.outputs),
     variants: f.variants,
     macs: kernels.macs,
-    weights: { bytes: weights.file.length, ...(constants > 0 && { constants }), sha256: sha256(weights.file) },
+    weights: {
+      bytes: weights.file.length,
+      ...(f.singleFile && { inside: true as const }),
+      ...(constants > 0 && { constants }),
+      sha256: sha256(weights.file),
+    },
     memory: {
       pages: memory.pages,
       weightsOffset: memory.weightsOffset,

@@ -14,9 +14,9 @@ import type { WeightsPlan } from "./weights-plan.js";
 
 export type WinogradStep = ConvStep & { readonly winograd: WinogradUse };
 
-/** Whether this build of the step takes Winograd's method. */
+/** Whether this build of the step takes Winograd's method; the scalar one does where `simd` does, since it gives its bits. */
 export function isWinograd(step: ConvStep, variant: Variant): step is WinogradStep {
-  return step.winograd?.variants.includes(variant) ?? false;
+  return step.winograd?.variants.includes(variant === "scalar" ? "simd" : variant) ?? false;
 }
 
 /** Register tiles of the products of a full chunk. */

@@ -28,7 +28,12 @@ export interface EmissionPlan {
   readonly kernels: KernelPlan;
 }
 
-export const ENABLE: Readonly<Record<Variant, string>> = { simd: "simd", relaxed: "simd,relaxed-simd" };
+/** The scalar variant is compiled as `simd` and then rid of its vectors (src/wasm/scalar.ts). */
+export const ENABLE: Readonly<Record<Variant, string>> = {
+  simd: "simd",
+  relaxed: "simd,relaxed-simd",
+  scalar: "simd",
+};
 
 export function compileOptions(variant: Variant, pages: number): string[] {
   return [
@@ -47,7 +52,8 @@ export function compileOptions(variant: Variant, pages: number): string[] {
   ];
 }
 
-export function moduleSource(plan: EmissionPlan, variant: Variant): string {
+/** @param weightsInside the module gets its weights as data: its loader has none to bring */
+export function moduleSource(plan: EmissionPlan, variant: Variant, weightsInside = false): string {
   const { laid, memory, kernels } = plan;
   const tiles = new TileLibrary();
   const imports = new Map<string, Set<string>>();
@@ -85,7 +91,7 @@ export function moduleSource(plan: EmissionPlan, variant: Variant): string {
           ? depthwiseBody(step, weights!, place)
           : plainBody(step, weights, place, call),
     ];
-    const tile = planned.tiles ? `; tile ${planned.tiles[variant]}` : "";
+    const tile = planned.tiles?.[variant] ? `; tile ${planned.tiles[variant]}` : "";
     layers.push(
       `/** ${comment(describe(step, laid.layouts))}${tile}. */\n` +
         `export function ${LAYER_PREFIX}${planned.index}(): void {\n${body.join("\n")}\n}\n`,
@@ -104,13 +110,17 @@ export function moduleSource(plan: EmissionPlan, variant: Variant): string {
   const end = memory.arenaOffset + memory.arenaBytes;
   const { transformedOffset, transformedBytes } = memory;
   const made = transformedBytes > 0 ? `${transformedOffset} transformed weights (${transformedBytes} bytes), ` : "";
+  const afterwards = [
+    ...(variant === "scalar" ? ["Afterwards vectors are taken out of it: `scalarModule` of the library idap."] : []),
+    ...(weightsInside ? ["Then it gets the weights, as a data segment."] : []),
+  ];
 
   return `/**
  * ${comment(laid.name)}, variant ${variant}: ${kernels.layers.length} layers, ${kernels.macs} multiply-accumulates.
  * Written by idap; addresses and sizes are constants of this network.
  *
  * Compile: asc model.${variant}.ts -o model.${variant}.wasm ${compileOptions(variant, memory.pages).join(" ")}
- *
+${afterwards.map((line) => ` * ${line}\n`).join("")} *
  * Memory: ${memory.weightsOffset} weights (${memory.weightsBytes} bytes), ${made}${memory.arenaOffset} tensors (${memory.arenaBytes} bytes), ${end} end.
  * Tensors are [height, width, channels] with channels padded to a multiple of 4 where vector code meets them.
  */
@@ -118,7 +128,8 @@ ${importText.join("\n")}
 
 export function abi_version(): i32 { return 1; }
 export function weights_ptr(): usize { return ${memory.weightsOffset}; }
-export function weights_bytes(): usize { return ${memory.weightsBytes}; }
+/** What a loader has to put there before \`setup\`. */
+export function weights_bytes(): usize { return ${weightsInside ? 0 : memory.weightsBytes}; }
 ${ports("input", laid.inputs, memory)}
 ${ports("output", laid.outputs, memory)}
 ${setup.length === 0 ? plainSetup(memory) : setupText(setup, memory)}

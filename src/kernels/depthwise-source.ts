@@ -87,6 +87,7 @@ export function depthwiseTile(name: string, pixels: number, g: DepthwiseGeometry
 
 /** Pixels of a tile: see the measurements above; wide windows keep registers for a row of weights. */
 export function depthwisePixels(kw: number, variant: Variant): number {
+  if (variant === "scalar") return 1;
   const most = variant === "relaxed" ? 7 : 6;
   return kw > WEIGHTS_IN_REGISTERS ? most : Math.min(most, 12 - kw);
 }

@@ -14,7 +14,10 @@
  * Figures of 9 and more are spills: 5x8 and 6x8 would gain 2 and 5 % on the newest V8 and lose a factor of 2 to 3 on
  * others, which the glue cannot tell apart, so they are left out; so is 1x32 (4.9, but 13.6 on V8 11.3).
  */
-export type Variant = "simd" | "relaxed";
+export type Variant = "simd" | "relaxed" | "scalar";
+
+/** Variants that round every operation by itself, in the same order: their bits are the same everywhere, and each other's. */
+export const isStrict = (variant: Variant): boolean => variant !== "relaxed";
 
 /** Tiles of one height: `count` times `rows` pixels, `nr` channels (a multiple of 4) at a time. */
 export interface TileRows {
@@ -36,6 +39,10 @@ const WIDTHS: Readonly<Record<Variant, readonly (readonly [rows: number, widths:
     [3, [12, 8]],
     [2, [16, 12]],
     [1, [24, 16]],
+  ],
+  scalar: [
+    [2, [4]],
+    [1, [8, 4]],
   ],
 };
 
@@ -59,6 +66,7 @@ export function rowTiles(m: number, mr: number): [number, number][] {
 
 /** Cycles of one step of an mr x 4v tile, fitted to the table above: multiply-adds, loads, 6 instructions for the loop. */
 export function stepCycles(mr: number, v: number, variant: Variant): number {
+  if (variant === "scalar") return 4 * mr * v + 0.5 * (4 * v + mr + 6);
   const work = mr * v * (variant === "relaxed" ? 1 : 2);
   // Two multipliers; a chain of dependent additions takes as long as an addition, whatever the tile.
   return Math.max((mr * v) / 2 + 0.35, (work + v + mr + 6) / 5.85, variant === "relaxed" ? 4 : 3.3);

@@ -36,9 +36,9 @@ export const ABI_FUNCTIONS = [
   "run",
 ] as const;
 
-/** Copies `weights` in and prepares the module, as the glue does. */
-export function loadWeights(abi: Abi, weights: Uint8Array): void {
-  new Uint8Array(abi.memory.buffer, abi.weights_ptr(), abi.weights_bytes()).set(weights);
+/** Copies `weights` in and prepares the module, as the glue does; null where the module has them inside. */
+export function loadWeights(abi: Abi, weights: Uint8Array | null): void {
+  if (weights) new Uint8Array(abi.memory.buffer, abi.weights_ptr(), weights.length).set(weights);
   abi.setup();
 }
 

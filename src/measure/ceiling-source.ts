@@ -89,6 +89,13 @@ export function write(bytes: usize): void {
   } while (q < end);
 }`;
 
+/** Of scalars a vector is four registers. */
+const FORMS: Readonly<Record<Variant, () => ReturnType<typeof form>[]>> = {
+  relaxed: () => [fused()],
+  simd: () => [separate(3, 3, 1), separate(3, 3, 2), separate(2, 3, 1), separate(4, 2, 4)],
+  scalar: () => [separate(2, 1, 1), separate(2, 1, 4), separate(1, 1, 4)],
+};
+
 export interface CeilingSource {
   readonly text: string;
   readonly forms: readonly CeilingForm[];
@@ -96,8 +103,7 @@ export interface CeilingSource {
 }
 
 export function ceilingSource(variant: Variant): CeilingSource {
-  const forms =
-    variant === "relaxed" ? [fused()] : [separate(3, 3, 1), separate(3, 3, 2), separate(2, 3, 1), separate(4, 2, 4)];
+  const forms = FORMS[variant]();
   return {
     text: [...forms.map((f) => f.text), MEMORY].join("\n"),
     forms: forms.map(({ name, flops }) => ({ name, flops })),

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { IdapError } from "../model/errors.js";
+import { scalarModule } from "../wasm/index.js";
 import type { Variant } from "./engine.js";
 
 async function compile(args: readonly string[], read: (name: string) => string | null): Promise<Uint8Array> {
@@ -36,18 +37,20 @@ export async function compileLayers(dir: string, variant: Variant): Promise<Uint
   if (command === undefined) {
     throw new IdapError("E_MEASURE", `${dir}: source/${entry} does not say how to compile it`, again);
   }
-  return compile(command.trim().split(/\s+/), (name) => {
+  const wasm = await compile(command.trim().split(/\s+/), (name) => {
     const file = path.join(folder, name);
     return existsSync(file) ? readFileSync(file, "utf8") : null;
   });
+  return variant === "scalar" ? scalarModule(wasm) : wasm;
 }
 
 /** A module from one text without imports. */
-export function compileText(text: string, variant: Variant, pages: number): Promise<Uint8Array> {
+export async function compileText(text: string, variant: Variant, pages: number): Promise<Uint8Array> {
   const enable = variant === "relaxed" ? "simd,relaxed-simd" : "simd";
   const args = ["ceiling.ts", "-o", "ceiling.wasm", "-O2", "--runtime", "stub", "--noAssert", "--enable", enable];
   const memory = ["--memoryBase", "4096", "--initialMemory", String(pages), "--maximumMemory", String(pages)];
-  return compile([...args, ...memory], (name) => (name === "ceiling.ts" ? text : null));
+  const wasm = await compile([...args, ...memory], (name) => (name === "ceiling.ts" ? text : null));
+  return variant === "scalar" ? scalarModule(wasm) : wasm;
 }
 
 /** The driver for engines without JavaScript: its memory is imported from `env`, of exactly `pages`, and exported for WASI. */

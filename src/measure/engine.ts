@@ -1,5 +1,9 @@
 /** Where a figure was measured: it is worth nothing elsewhere. */
-export type Variant = "simd" | "relaxed";
+export const VARIANTS = ["relaxed", "simd", "scalar"] as const;
+/** In the order in which a package's glue tries them. */
+export type Variant = (typeof VARIANTS)[number];
+/** Variants whose bits are the same in every engine. */
+export const isStrict = (variant: Variant): boolean => variant !== "relaxed";
 
 /** Engines that `idap measure` starts by itself. */
 export const RUNTIMES = ["node", "chromium", "jsc", "wasmtime"] as const;

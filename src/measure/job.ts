@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { IdapError } from "../model/errors.js";
-import type { Variant } from "./engine.js";
+import { VARIANTS, type Variant } from "./engine.js";
 import type { Job, JobPackage, TimingOptions } from "./device/timing.mjs";
 
 export interface TimingChoice {
@@ -43,6 +43,7 @@ const timedPassport = z.looseObject({
   outputs: z.array(z.looseObject({ dtype })).optional(),
   selfTest: z.looseObject({ scale: z.number(), offset: z.number(), sha256: z.string().nullable() }).optional(),
   memory: z.looseObject({ pages: z.int().positive() }).optional(),
+  weights: z.looseObject({ inside: z.boolean().optional() }).optional(),
   files: z.record(z.string(), z.string()).optional(),
 });
 export type TimedPassport = z.infer<typeof timedPassport>;
@@ -87,9 +88,12 @@ export interface LocalPackage {
   readonly variants: readonly Variant[];
 }
 
+/** Whether the modules have their weights inside, so that there is no file of them. */
+export const hasWeightsInside = ({ passport }: LocalPackage): boolean => passport.weights?.inside === true;
+
 export function localPackage(dir: string, choice: TimingChoice): LocalPackage {
   const name = packageName(dir);
-  const wanted: readonly Variant[] = choice.variant ? [choice.variant] : ["relaxed", "simd"];
+  const wanted: readonly Variant[] = choice.variant ? [choice.variant] : VARIANTS;
   const variants = wanted.filter((v) => existsSync(path.join(dir, `model.${v}.wasm`)));
   if (variants.length === 0) {
     throw new IdapError(
@@ -121,6 +125,7 @@ export function jobOf(
       at: at(pkg, g, i),
       name: pkg.name,
       variants: pkg.variants,
+      weightsInside: hasWeightsInside(pkg),
       inputs: pkg.passport.inputs.map((p) => p.dtype),
       vector: selfTest === undefined ? null : { scale: selfTest.scale, offset: selfTest.offset },
     };

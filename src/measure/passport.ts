@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { IdapError } from "../model/errors.js";
+import { VARIANTS } from "./engine.js";
 
 /** Files of a package that no hash covers: they hold timings, which differ between equal builds. */
 export const UNHASHED_FILES: readonly string[] = ["passport.json", "measurements.json", "report.html"];
@@ -19,9 +20,11 @@ const passportSchema = z.looseObject({
   name: z.string(),
   inputs: z.array(port).min(1),
   outputs: z.array(port).min(1),
-  variants: z.array(z.enum(["simd", "relaxed"])).min(1),
+  variants: z.array(z.enum(VARIANTS)).min(1),
   weights: z.object({
     bytes: z.int().nonnegative(),
+    /** Every module has them inside; there is no weights.bin. */
+    inside: z.boolean().optional(),
     constants: z.int().nonnegative().optional(),
     sha256: z.string(),
   }),

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { IdapError } from "../model/errors.js";
 import { BANDWIDTH_SIZES, ceilingSource } from "./ceiling-source.js";
 import { compileLayers, compileText } from "./compile-source.js";
-import type { Engine, Variant } from "./engine.js";
+import { VARIANTS, type Engine, type Variant } from "./engine.js";
 import { packageName } from "./job.js";
 import { readPassport } from "./passport.js";
 import { PROFILE_SOURCE } from "./profile-source.js";
@@ -102,7 +102,7 @@ export async function profilePackage(dir: string, options: ProfileOptions = {}):
   const name = packageName(dir);
   const planned = plannedLayers(dir);
   const modules = [];
-  for (const variant of options.variant ? [options.variant] : (["relaxed", "simd"] as const)) {
+  for (const variant of options.variant ? [options.variant] : VARIANTS) {
     if (!existsSync(path.join(dir, `model.${variant}.wasm`))) continue;
     const { text, forms, pages } = ceilingSource(variant);
     const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { fromWords, type Words } from "../model/words.js";
-import type { Engine, Variant } from "./engine.js";
+import { VARIANTS, type Engine, type Variant } from "./engine.js";
 import type { LocalPackage, TimedPassport } from "./job.js";
 import { pairedRatio, summarize, type Ratio, type Steady } from "./statistics.js";
 import { CAPACITY, MINUTE_CAPACITY, TIMELINE_POINTS, type TimedJob, type TimedPackage } from "./device/timing.mjs";
@@ -41,7 +41,7 @@ const bytes = z.int().nonnegative();
 
 /** The answer about one package: as an engine of this machine gives it, and as a device posts it. */
 export const timedPackage = z.strictObject({
-  variant: z.enum(["simd", "relaxed"]),
+  variant: z.enum(VARIANTS),
   load: z.strictObject({
     compileMs: milliseconds,
     instantiateMs: milliseconds.nullable(),

@@ -43,7 +43,7 @@ function inputsOf(e, dir) {
 }
 
 const setWeights = (e, weights) => {
-  new Uint8Array(e.memory.buffer, e.weights_ptr(), e.weights_bytes()).set(weights);
+  new Uint8Array(e.memory.buffer, e.weights_ptr(), weights.length).set(weights);
   e.setup();
 };
 

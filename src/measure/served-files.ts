@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { IdapError } from "../model/errors.js";
-import type { LocalPackage } from "./job.js";
+import { hasWeightsInside, type LocalPackage } from "./job.js";
 
 /** The page's own files are small and kept; a package's are read when they are asked for. */
 export type ServedFile = { readonly type: string } & (
@@ -35,7 +35,8 @@ export function servedFiles(
   for (const name of PAGE) files.set(name, own(name));
   for (const [g, group] of groups.entries()) {
     for (const [i, pkg] of group.entries()) {
-      for (const name of [...pkg.variants.map((v) => `model.${v}.wasm`), "weights.bin"]) {
+      const weights = hasWeightsInside(pkg) ? [] : ["weights.bin"];
+      for (const name of [...pkg.variants.map((v) => `model.${v}.wasm`), ...weights]) {
         files.set(`${at(g, i)}/${name}`, packageFile(pkg, name));
       }
     }

@@ -5,17 +5,18 @@ import { IdapError } from "../model/errors.js";
 import { testVector } from "../model/test-vector.js";
 import { fromWords, type Words } from "../model/words.js";
 import { ABI_FUNCTIONS, loadWeights, runOnce, type Abi } from "./abi.js";
+import { isStrict, type Variant } from "./engine.js";
 import { readPassport, type PassportFacts } from "./passport.js";
 import { readWasmFacts } from "./wasm-file.js";
 
 export interface VerifiedVariant {
-  readonly variant: "simd" | "relaxed";
+  readonly variant: Variant;
   /** False: this engine does not know the variant's instructions; its file was checked, it was not run. */
   readonly ran: boolean;
-  /** max|a-b| / max|b| between this variant (a) and the strict one (b) on the stored test vector; null when not run. */
+  /** max|a-b| / max|b| between this variant (a) and a strict one (b) on the stored test vector; null when not run. */
   readonly error: number | null;
   /**
-   * What the passport allows for that, from its own error bound; 0 for the strict variant, whose bits are fixed, null
+   * What the passport allows for that, from its own error bound; 0 for strict variants, whose bits are fixed, null
    * where the passport states none.
    */
   readonly bound: number | null;
@@ -42,10 +43,8 @@ export async function verifyPackage(dir: string): Promise<VerifyResult> {
   const problems = new Problems(dir);
   checkFiles(dir, facts, problems);
   problems.throwIfAny(); // Code that does not have the hash it should have is not run.
-  const weights = readFileSync(path.join(dir, "weights.bin"));
-  if (weights.length !== facts.weights.bytes || sha256(weights) !== facts.weights.sha256) {
-    problems.add("weights.bin", "not the weights that the passport names");
-  }
+  const weights = facts.weights.inside ? null : readFileSync(path.join(dir, "weights.bin"));
+  if (weights) checkWeights("weights.bin", weights, facts, problems);
   const modules = facts.variants.map((variant) => {
     const file = `model.${variant}.wasm`;
     const code = readFileSync(path.join(dir, file));
@@ -55,8 +54,8 @@ export async function verifyPackage(dir: string): Promise<VerifyResult> {
   problems.throwIfAny();
 
   const inputs = facts.inputs.map((p) => testVector(p.dtype, p.bytes / 4, facts.selfTest.scale, facts.selfTest.offset));
-  // The strict variant first: it is what the others are compared with.
-  modules.sort((a, b) => Number(b.variant === "simd") - Number(a.variant === "simd"));
+  // Strict variants first: they are what the others are compared with.
+  modules.sort((a, b) => Number(isStrict(b.variant)) - Number(isStrict(a.variant)));
   const variants: VerifiedVariant[] = [];
   let strict: { outputs: Words[]; scale: number | null } | null = null;
   for (const { variant, file, code } of modules) {
@@ -66,15 +65,17 @@ export async function verifyPackage(dir: string): Promise<VerifyResult> {
     }
     const abi = await instantiate(file, code, facts, problems);
     if (!abi) continue;
+    const own = weights ?? new Uint8Array(abi.memory.buffer, abi.weights_ptr(), facts.weights.bytes).slice();
+    if (!weights && !checkWeights(file, own, facts, problems)) continue;
     loadWeights(abi, weights);
     if (!abi.selftest()) {
       problems.add(file, "fails its self-test on this engine");
       continue;
     }
     const outputs = runOnce(abi, facts, inputs);
-    if (variant === "simd") {
+    if (isStrict(variant)) {
       checkStrict(file, outputs, facts, problems);
-      strict = { outputs, scale: facts.error.bound === null ? null : absoluteScale(abi, facts, weights, inputs) };
+      strict ??= { outputs, scale: facts.error.bound === null ? null : absoluteScale(abi, facts, own, inputs) };
       variants.push({ variant, ran: true, error: 0, bound: 0 });
     } else if (strict) {
       const size = largest(strict.outputs);
@@ -121,7 +122,8 @@ class Problems {
 }
 
 function checkFiles(dir: string, facts: PassportFacts, problems: Problems): void {
-  const needed = new Set(["weights.bin", "package.json", "index.js", ...facts.variants.map((v) => `model.${v}.wasm`)]);
+  const weights = facts.weights.inside ? [] : ["weights.bin"];
+  const needed = new Set([...weights, "package.json", "index.js", ...facts.variants.map((v) => `model.${v}.wasm`)]);
   for (const [file, hash] of Object.entries(facts.files)) {
     needed.delete(file);
     const full = path.join(dir, file);
@@ -131,6 +133,12 @@ function checkFiles(dir: string, facts: PassportFacts, problems: Problems): void
       problems.add(file, "its contents do not have the hash in the passport");
   }
   for (const file of needed) problems.add(file, "the passport states no hash for it");
+}
+
+function checkWeights(file: string, weights: Uint8Array, facts: PassportFacts, problems: Problems): boolean {
+  const same = weights.length === facts.weights.bytes && sha256(weights) === facts.weights.sha256;
+  if (!same) problems.add(file, "not the weights that the passport names");
+  return same;
 }
 
 function checkModule(file: string, code: Uint8Array, facts: PassportFacts, section: string, problems: Problems): void {
@@ -168,7 +176,9 @@ async function instantiate(
     const fits = stated.length === count && stated.every((p, i) => p.bytes === bytes(i));
     if (!fits) problems.add(file, `its ${kind}s are not those of the passport`);
   }
-  if (abi.weights_bytes() !== facts.weights.bytes) problems.add(file, "expects other weights than the passport names");
+  if (abi.weights_bytes() !== (facts.weights.inside ? 0 : facts.weights.bytes)) {
+    problems.add(file, "expects other weights than the passport names");
+  }
   return abi;
 }
 

@@ -7,7 +7,7 @@ import os from "node:os";
 import path from "node:path";
 import { IdapError } from "../model/errors.js";
 import type { Variant } from "./engine.js";
-import { jobOf, localGroups, timingOptions, type Group, type LocalPackage } from "./job.js";
+import { hasWeightsInside, jobOf, localGroups, timingOptions, type Group, type LocalPackage } from "./job.js";
 import type { ShellChoice } from "./jsc.js";
 import { thisMachine } from "./machine.js";
 import { measurementsOf, type Measurement } from "./result.js";
@@ -118,9 +118,10 @@ async function writeModules(
   const write = (name: string, bytes: Uint8Array): void => writeFileSync(path.join(folder, `${name}.wasm`), bytes);
   write("env", memoryModule(own));
   write("driver", await driverModule(job.groups[0]!, timing, own));
-  group.forEach((pkg, k) =>
-    write(`b${k}`, bridgeModule(`p${k}`, pages[k]!, own, readFileSync(path.join(pkg.dir, "weights.bin")))),
-  );
+  group.forEach((pkg, k) => {
+    const weights = hasWeightsInside(pkg) ? new Uint8Array() : readFileSync(path.join(pkg.dir, "weights.bin"));
+    write(`b${k}`, bridgeModule(`p${k}`, pages[k]!, own, weights));
+  });
   return { models, pages };
 }
 

@@ -50,7 +50,11 @@ export const target = z.object({
   name: z.string().min(1),
   description: z.string().min(1),
   /** Module variants in the order in which the glue tries them last to first. */
-  variants: z.array(z.enum(["simd", "relaxed"])).min(1),
+  variants: z.array(z.enum(["simd", "relaxed", "scalar"])).min(1),
+  /** The weights inside the modules, and a C header beside them. */
+  singleFile: z.boolean().optional(),
+  /** `off`: nowhere, since it takes memory for weights of its own. */
+  winograd: z.enum(["auto", "off"]).optional(),
   kernels: z.object({
     /** Channel counts the kernels run without a tail; the pruner's step. */
     channelMultiple: z.int().positive(),

@@ -132,6 +132,7 @@ describe("a configuration", () => {
       stages: true,
       seeds: true,
       noPrune: true,
+      singleFile: true,
       winograd: true,
       executor: true,
       threads: true,

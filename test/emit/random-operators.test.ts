@@ -124,8 +124,8 @@ async function expectOutputs(graph: Graph, inputs: TensorRecord, optimise: boole
   const host = await executor.run(inputs);
   await executor.close();
   // By the operators' own sums; Winograd's method has other bounds (winograd.test.ts).
-  const runners = await compileGraph(graph, ["simd", "relaxed"], optimise, "off");
-  expect(runners.length).toBe(2);
+  const runners = await compileGraph(graph, ["simd", "relaxed", "scalar"], optimise, "off");
+  expect(runners.length).toBe(3);
 
   const bySeed = new Map<string, Node[]>();
   for (const node of graph.nodes) bySeed.set(seedOf(node.name), [...(bySeed.get(seedOf(node.name)) ?? []), node]);
@@ -150,8 +150,10 @@ async function expectOutputs(graph: Graph, inputs: TensorRecord, optimise: boole
   // Twice: the second run meets memory that the first has used.
   for (const runner of [...runners, ...runners]) compare(runner.variant, runner.run(inputs));
   const strict = runners.find(({ variant }) => variant === "simd")!.run(inputs);
+  const scalar = runners.find(({ variant }) => variant === "scalar")!.run(inputs);
   const summed = sums(graph);
   for (const { name, tensor } of graph.outputs) {
+    expect(bits(scalar[name]!), `${name} (scalar against strict)`).toEqual(bits(strict[name]!));
     if (!summed.has(tensor)) expect(bits(strict[name]!), `${name} (strict against host)`).toEqual(bits(host[name]!));
   }
   seen.outputs += graph.outputs.length;

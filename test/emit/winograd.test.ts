@@ -292,7 +292,7 @@ describe("the module", () => {
     expect(off.memory.transformedBytes).toBe(0);
     const constants = [...on.weights.schemes.values()].reduce((sum, { bytes }) => sum + bytes, 0);
     expect(on.weights.file.length).toBeLessThanOrEqual(off.weights.file.length + constants);
-    const names = on.kernels.layers.filter((l) => l.kernel === "winograd").map((l) => l.tiles!.simd);
+    const names = on.kernels.layers.filter((l) => l.kernel === "winograd").map((l) => l.tiles!.simd!);
     expect(names.length).toBe(cases.length);
     for (const name of names) expect(name).toMatch(/^F\(4x4,3x3\)(\/2)? \dx\d/);
     expect(names.filter((name) => name.includes("/2")).length).toBe(1);

@@ -79,6 +79,12 @@ const OPTIONS = [
       "Winograd's method for 3x3 convolutions: auto (where it pays and its error bound is small) or off (plain sums everywhere)",
   },
   {
+    name: "single-file",
+    kind: "flag",
+    summary:
+      "Put the weights inside the modules, and a C header beside them: for boards and engines that are no browser",
+  },
+  {
     name: "executor",
     kind: "string",
     value: "name",
@@ -147,6 +153,7 @@ export const build = defineCommand(
     examples: [
       "idap build resnet8.tflite --data cifar10 --max-drop 1.5 --out out/resnet8",
       "idap build kws.tflite --no-prune --out out/kws",
+      "idap build kws.tflite --no-prune --target board --out out/kws-board",
       "idap build net.onnx --data mnist --normalize unit --device node-generic=0.5",
       "idap build net.onnx --data mnist --device node-24=0.3ms --device phone.json=2ms --sweep --out out/net",
     ],
@@ -191,6 +198,7 @@ export function buildOptions(model: string, values: Values<typeof OPTIONS>): Bui
     load,
     seed,
     winograd: values.winograd as "auto" | "off",
+    ...(values["single-file"] && { singleFile: true }),
     prune: !values["no-prune"],
     pruning: {
       maxDrop: values["max-drop"],

@@ -48,8 +48,8 @@ export const measure = defineCommand(
         name: "variant",
         kind: "string",
         value: "name",
-        choices: ["simd", "relaxed"],
-        summary: "The module to time: simd or relaxed",
+        choices: ["simd", "relaxed", "scalar"],
+        summary: "The module to time: simd, relaxed or scalar",
         defaultText: "the one that the package would choose here",
       },
       {

@@ -20,6 +20,8 @@ export interface JobPackage {
   readonly at: string;
   readonly name: string;
   readonly variants: readonly Variant[];
+  /** The modules have their weights inside: there is no file of them. */
+  readonly weightsInside?: boolean;
   /** Element types of the inputs. */
   readonly inputs: readonly string[];
   /** Scale and offset of the stored test vector; null where its outputs are not compared. */

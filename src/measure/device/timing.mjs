@@ -139,13 +139,13 @@ export async function loadPackage(pkg, { now, read }) {
   for (const variant of pkg.variants) {
     const code = await fetched(`model.${variant}.wasm`);
     if (!WebAssembly.validate(code.bytes)) continue;
-    weights ??= (await fetched("weights.bin")).bytes;
+    if (!pkg.weightsInside) weights ??= (await fetched("weights.bin")).bytes;
     const t0 = now();
     const module = await WebAssembly.compile(code.bytes);
     const t1 = now();
     const { exports: e } = await WebAssembly.instantiate(module, {});
     const t2 = now();
-    new Uint8Array(e.memory.buffer, e.weights_ptr(), e.weights_bytes()).set(weights);
+    if (weights !== null) new Uint8Array(e.memory.buffer, e.weights_ptr(), e.weights_bytes()).set(weights);
     e.setup();
     const t3 = now();
     if (!e.selftest()) continue;

@@ -1,4 +1,5 @@
 /** Reading and editing the few parts of a WebAssembly binary that a package states or hides: sections, no code. */
+import { CodeReader, leb, signedLeb } from "./instructions.js";
 
 export interface Section {
   readonly id: number;
@@ -21,16 +22,6 @@ function readUnsigned(bytes: Uint8Array, at: number): { value: number; next: num
   }
 }
 
-function unsigned(value: number): number[] {
-  const out: number[] = [];
-  do {
-    const low = value % 128;
-    value = Math.floor(value / 128);
-    out.push(value > 0 ? low | 128 : low);
-  } while (value > 0);
-  return out;
-}
-
 export function sectionsOf(wasm: Uint8Array): Section[] {
   const sections: Section[] = [];
   for (let at = HEADER.length; at < wasm.length;) {
@@ -44,9 +35,30 @@ export function sectionsOf(wasm: Uint8Array): Section[] {
 
 export function binaryOf(sections: readonly Section[]): Uint8Array {
   const parts: Uint8Array[] = [HEADER];
-  for (const { id, body } of sections) parts.push(Uint8Array.of(id, ...unsigned(body.length)), body);
+  for (const { id, body } of sections) parts.push(Uint8Array.of(id, ...leb(body.length)), body);
   return Uint8Array.from(Buffer.concat(parts));
 }
+
+/** The module with bytes that are in its memory, at a constant address, as soon as it is instantiated. */
+export function withData(sections: readonly Section[], offset: number, data: Uint8Array): Section[] {
+  const head = [1, 0, 0x41, ...signedLeb(offset | 0), 0x0b, ...leb(data.length)];
+  const body = Uint8Array.from(Buffer.concat([Uint8Array.from(head), data]));
+  return [...sections, { id: DATA, body }];
+}
+
+/** The bytes of the one segment that `withData` writes; null where there is none. */
+export function dataOf(sections: readonly Section[]): Uint8Array | null {
+  const data = sections.find((s) => s.id === DATA);
+  if (!data) return null;
+  const reader = new CodeReader(data.body);
+  reader.take(3);
+  reader.skipNumber();
+  reader.take(1);
+  return reader.take(reader.u32());
+}
+
+/** Without bytes of its memory. */
+export const dropData = (sections: readonly Section[]): Section[] => sections.filter((s) => s.id !== DATA);
 
 /** Removes exported names (not what they name). */
 export function dropExports(sections: readonly Section[], drop: (name: string) => boolean): Section[] {
@@ -61,7 +73,7 @@ export function dropExports(sections: readonly Section[], drop: (name: string) =
       if (!drop(Buffer.from(body.subarray(next, next + length)).toString("utf8"))) kept.push(body.subarray(at, end));
       at = end;
     }
-    return { id: EXPORT, body: Uint8Array.from(Buffer.concat([Uint8Array.from(unsigned(kept.length)), ...kept])) };
+    return { id: EXPORT, body: Uint8Array.from(Buffer.concat([Uint8Array.from(leb(kept.length)), ...kept])) };
   });
 }
 
@@ -70,7 +82,7 @@ export const dropCustom = (sections: readonly Section[]): Section[] => sections.
 
 export function withCustom(sections: readonly Section[], name: string, content: Uint8Array): Section[] {
   const label = Buffer.from(name, "utf8");
-  const body = Uint8Array.from(Buffer.concat([Uint8Array.from(unsigned(label.length)), label, content]));
+  const body = Uint8Array.from(Buffer.concat([Uint8Array.from(leb(label.length)), label, content]));
   return [...sections, { id: CUSTOM, body }];
 }
 
@@ -86,7 +98,7 @@ export function customSection(wasm: Uint8Array, name: string): Uint8Array | null
 
 export interface ModuleFacts {
   readonly imports: number;
-  /** Bytes of data segments' section; the emitted modules have none. */
+  /** Bytes of data segments' section; only modules with their weights inside have one. */
   readonly dataBytes: number;
   readonly memory: { readonly initial: number; readonly maximum: number | null } | null;
 }
