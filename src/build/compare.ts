@@ -58,6 +58,8 @@ export interface CompareRun {
   readonly target: number;
   /** What was reached; steps are whole tiles, so it may be a little less. */
   readonly macs: number;
+  /** Steps that were recovered from, the same for all criteria where every group has channels enough to give. */
+  readonly recoveries: number;
   readonly predictedMs: number;
   readonly validation: number;
   /** Null without test samples. */
@@ -186,6 +188,8 @@ function pruneOptions(options: CompareOptions, { device, multiple }: Setup, whic
   return {
     // One budget for all: MACs. The rounds of the fine-tuning end after the first, since no accuracy is asked for.
     finalRounds: 1,
+    // Every run comes to it in as many iterations, hence with as much recovery.
+    pace: "target",
     ...options.pruning,
     maxDrop: 100,
     minSaving: 0,
@@ -229,6 +233,7 @@ async function oneRun(
   const run: CompareRun = {
     ...which,
     macs: result.pruned.macs / result.dense.macs,
+    recoveries: result.ledger.filter((e) => e.stage !== "final").length,
     predictedMs: result.pruned.predictedMs,
     validation: result.pruned.accuracy!,
     test: hasTest ? (await engine.evaluate(result.graph, data.test)).accuracy : null,

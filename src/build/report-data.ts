@@ -3,9 +3,9 @@ import type { EmitResult } from "../emit/index.js";
 import type { Measurement } from "../measure/measure.js";
 import { analyzeCoupling } from "../model/coupling.js";
 import type { Graph } from "../model/types.js";
-import { shortName, unitName, type LedgerEntry } from "../pruner/ledger.js";
+import { shortName, unitName, type FilterCut, type LayerEntry, type LedgerEntry } from "../pruner/ledger.js";
 import type { PruneResult } from "../pruner/prune.js";
-import type { ReportData, ReportLatency, ReportLayer, ReportStep } from "../report/index.js";
+import type { ReportData, ReportLatency, ReportLayer, ReportRemoval, ReportStep } from "../report/index.js";
 import { memoryFigure } from "./memory-figure.js";
 import type { BuildResult } from "./types.js";
 
@@ -15,6 +15,25 @@ interface Sources {
   readonly pruning: PruneResult | null;
   readonly measured: readonly Measurement[] | null;
   readonly emitted: EmitResult;
+}
+
+const ends = (values: readonly number[]): [number, number] => [Math.min(...values), Math.max(...values)];
+
+function removalOf(c: FilterCut): ReportRemoval {
+  const { macs, params, predictedMs: ms } = c.saved;
+  return {
+    what: c.layers.map(shortName).join(" + "),
+    which: `${c.channels.length} of ${c.width[0]} channels: ${c.channels.join(", ")}`,
+    score: ends(c.scores),
+    rank: ends(c.ranks),
+    ...{ macs, params, ms },
+  };
+}
+
+function unitRemoval(e: LayerEntry): ReportRemoval {
+  const { macs, params, predictedMs: ms } = e.saved;
+  const which = `${e.nodes.length} nodes: ${e.nodes.map(shortName).join(", ")}`;
+  return { what: unitName(e), which, score: [e.score, e.score], rank: [e.rank, e.rank], ...{ macs, params, ms } };
 }
 
 /** A ledger line in the words of the report; the final fine-tuning counts to the stage that it finishes. */
@@ -35,6 +54,7 @@ function stepOf(e: LedgerEntry): ReportStep {
           .join("; "),
         why: `least score lost for the cost saved; ${(100 * e.rho).toFixed(1)} % of the channels asked for`,
         reason: e.reason,
+        removals: e.cuts.map(removalOf),
         ...common,
       };
     case "layers":
@@ -43,6 +63,7 @@ function stepOf(e: LedgerEntry): ReportStep {
         what: unitName(e),
         why: `lowest flow of ${e.candidates}: ${e.score.toFixed(3)}`,
         reason: e.reason.replace(/^lowest flow[^;]*; /, ""),
+        removals: [unitRemoval(e)],
         ...common,
       };
     case "final":

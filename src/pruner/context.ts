@@ -32,6 +32,11 @@ export function foldedGraph(graph: Graph): Graph {
   return foldBatchNorm(graph);
 }
 
+/** MACs as `costFigures` tells them. */
+export function foldedMacs(graph: Graph): number {
+  return graphCost(foldedGraph(graph)).macs;
+}
+
 /** Figures of a graph; batch norms count as folded, as the emitted network has them. */
 export function costFigures(
   graph: Graph,

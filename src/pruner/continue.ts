@@ -1,4 +1,4 @@
-import type { Figures } from "./ledger.js";
+import type { LedgerEntry, Saving } from "./ledger.js";
 import type { PruneState } from "./state.js";
 
 /**
@@ -7,14 +7,20 @@ import type { PruneState } from "./state.js";
  * @param key of the run with the new profile (`runKey`)
  */
 export function continuedState(state: PruneState, key: string, factor: number): PruneState {
-  const slower = (f: Figures): Figures => ({ ...f, predictedMs: f.predictedMs * factor });
+  const slower = <F extends Saving>(f: F): F => ({ ...f, predictedMs: f.predictedMs * factor });
+  const entry = (e: LedgerEntry): LedgerEntry => {
+    const figures: Pick<LedgerEntry, "before" | "after"> = { before: slower(e.before), after: slower(e.after) };
+    if (e.stage === "final") return { ...e, ...figures };
+    if (e.stage === "layers") return { ...e, ...figures, saved: slower(e.saved) };
+    return { ...e, ...figures, cuts: e.cuts.map((c) => ({ ...c, saved: slower(c.saved) })) };
+  };
   return {
     ...state,
     key,
     phase: "filters",
     dense: slower(state.dense),
     accepted: state.accepted.map((s) => ({ ...s, figures: slower(s.figures) })),
-    ledger: state.ledger.map((e) => ({ ...e, before: slower(e.before), after: slower(e.after) })),
+    ledger: state.ledger.map(entry),
     filters: { ...state.filters, failures: 0 },
     tries: [],
     ends: {},

@@ -20,6 +20,11 @@ export const PRUNE_DEFAULTS = {
   alpha: 1.5,
   /** Iterations of stage 1 at most. Paper: 5 to 20; fewer here, since each is followed by an epoch and more by the end. */
   iterations: 3,
+  /**
+   * What sets the size of an iteration: `schedule`, the share of channels above; `target`, equal factors of the cost, so
+   * that a target is reached in exactly `iterations` of them, whatever the criterion: what a fair comparison needs.
+   */
+  pace: "schedule" as "schedule" | "target",
   /** Failed iterations (rolled back, share halved) that end stage 1. Paper's recommended loop. */
   maxFailures: 2,
   /**

@@ -4,14 +4,14 @@ import { measureMoments, type Moments } from "../analyzer/moments.js";
 import { logitsOf } from "../host/losses.js";
 import { scoreGroups, tensorsFor, type GroupScores } from "../analyzer/scores.js";
 import { analyzeCoupling } from "../model/coupling.js";
-import { cutAtoms } from "../model/cut.js";
+import { cutAtoms, type GroupCut } from "../model/cut.js";
 import type { Graph } from "../model/types.js";
 import { withinDrop } from "./budget.js";
 import { compensate, compensatedTensors } from "./compensate.js";
-import { costFigures, figuresOf, type PruneContext } from "./context.js";
-import { points, type Figures, type FilterEntry } from "./ledger.js";
+import { costFigures, figuresOf, foldedMacs, type PruneContext } from "./context.js";
+import { points, savingOf, type Figures, type FilterCut, type FilterEntry } from "./ledger.js";
 import { keptAfter } from "./match.js";
-import type { PruneTarget } from "./options.js";
+import type { PruneTarget, ResolvedOptions } from "./options.js";
 import { firstSteps, planCut, prunableChannels, type PlanOptions, type PrunePlan } from "./plan.js";
 import { recover } from "./recovery.js";
 import { repairLayers } from "./repair.js";
@@ -78,7 +78,7 @@ function withLogits(graph: Graph): Graph {
 export async function planIteration(
   graph: Graph,
   context: PruneContext,
-  step: { rho0: number; t: number; seed: number; denseMacs: number },
+  step: { rho0: number; t: number; seed: number; denseMacs: number; goal: PruneTarget },
 ): Promise<{ plan: PrunePlan; flow: Flow; rho: number }> {
   const { options } = context;
   const flow = await observe(graph, context);
@@ -95,7 +95,9 @@ export async function planIteration(
     normaliser: options.normaliser,
   });
   const schedule = { rho0: step.rho0, alpha: options.alpha, iterations: Math.max(1, options.iterations) };
-  const count = removals(schedule, step.t, prunableChannels(scored));
+  const all = prunableChannels(scored);
+  const paced = options.pace === "target" && hasTarget(options.target);
+  const count = paced ? all : removals(schedule, step.t, all);
   const planning = {
     channelMultiple: options.channelMultiple,
     minShare: options.minShare,
@@ -103,14 +105,55 @@ export async function planIteration(
     costUnit: options.costUnit,
     profile: options.profile,
     originalChannels: context.originalChannels,
-    enough: (g: Graph) => meetsTarget(costFigures(g, options), step.denseMacs, options.target) !== null,
+    ...(hasTarget(step.goal) && { enough: (g: Graph) => isSmallEnough(g, step.denseMacs, step.goal, options) }),
   };
   const sensitivity =
     options.compareGroups === "output"
       ? await measureSensitivity(graph, scored, { flow, fitted: moments !== null }, planning, context)
       : undefined;
   const plan = planCut(graph, scored, count, { ...planning, ...(sensitivity && { sensitivity }) });
-  return { plan, flow, rho: share(schedule, step.t) };
+  return { plan, flow, rho: paced ? (plan.removed - plan.dead) / Math.max(1, all) : share(schedule, step.t) };
+}
+
+const hasTarget = ({ macs, ms }: PruneTarget): boolean => macs !== undefined || ms !== undefined;
+
+/** As `meetsTarget`, without predicting a time that nobody asked for: this is called for many networks. */
+function isSmallEnough(graph: Graph, denseMacs: number, { macs, ms }: PruneTarget, options: ResolvedOptions): boolean {
+  if (macs !== undefined && foldedMacs(graph) <= macs * denseMacs) return true;
+  return ms !== undefined && costFigures(graph, options).predictedMs <= ms;
+}
+
+/**
+ * How far iteration t goes where the pace is the target's: an equal factor of the cost in each iteration that is left. An
+ * iteration that failed makes all that follow half as bold.
+ */
+function paceGoal(
+  now: Figures,
+  denseMacs: number,
+  state: PruneState["filters"],
+  options: ResolvedOptions,
+): PruneTarget {
+  const { macs, ms } = options.target;
+  const left = Math.max(1, options.iterations - state.t + state.failures) * 2 ** state.failures;
+  const step = (from: number, to: number): number => from * Math.min(1, to / from) ** (1 / left);
+  return {
+    ...(macs !== undefined && { macs: left === 1 ? macs : step(now.macs / denseMacs, macs) }),
+    ...(ms !== undefined && { ms: left === 1 ? ms : step(now.predictedMs, ms) }),
+  };
+}
+
+/** The cuts with what each saves on top of those before it. */
+function withSavings(graph: Graph, plan: PrunePlan, { options }: PruneContext): FilterCut[] {
+  const groups = new Map(plan.cuts.map(({ group }) => [group.id, group]));
+  const done: GroupCut[] = [];
+  let before = costFigures(graph, options);
+  return plan.ledger.map((cut) => {
+    done.push({ group: groups.get(cut.group)!, atoms: cut.channels });
+    const after = costFigures(cutAtoms(graph, done), options);
+    const saved = savingOf(before, after);
+    before = after;
+    return { ...cut, saved };
+  });
 }
 
 /** Which of the user's targets a network meets, as a sentence; null for none. */
@@ -135,8 +178,8 @@ export async function filterStep(state: PruneState, context: PruneContext): Prom
   const reached = targetReached(context, state);
   if (reached) return end(reached);
   // With a target the schedule goes on at its last pace until the target is reached.
-  const hasTarget = options.target.macs !== undefined || options.target.ms !== undefined;
-  if (t >= options.iterations * (hasTarget ? 3 : 1)) return end(`all ${options.iterations} iterations are done`);
+  if (t >= options.iterations * (hasTarget(options.target) ? 3 : 1))
+    return end(`all ${options.iterations} iterations are done`);
   if (failures >= options.maxFailures) return end(`${failures} iterations broke the budget`);
 
   const before = await context.load(current(state));
@@ -146,6 +189,10 @@ export async function filterStep(state: PruneState, context: PruneContext): Prom
     t: Math.min(t, options.iterations - 1),
     seed,
     denseMacs: state.dense.macs,
+    goal:
+      options.pace === "target"
+        ? paceGoal(current(state).figures, state.dense.macs, state.filters, options)
+        : options.target,
   });
   if (plan.removed === 0) return end("no group has channels left above its floor that would save time");
 
@@ -177,7 +224,7 @@ export async function filterStep(state: PruneState, context: PruneContext): Prom
     step: state.ledger.length + 1,
     iteration: t,
     rho,
-    cuts: plan.ledger,
+    cuts: withSavings(before, plan, context),
     before: current(state).figures,
     after: figures,
     accepted,

@@ -4,7 +4,7 @@ import type { Graph } from "../model/types.js";
 import { withinDrop } from "./budget.js";
 import { costFigures, figuresOf, type PruneContext } from "./context.js";
 import { targetReached } from "./filters.js";
-import { points, shortName, type LayerEntry } from "./ledger.js";
+import { points, savingOf, shortName, type LayerEntry } from "./ledger.js";
 import { recover } from "./recovery.js";
 import { removeUnit } from "./remove-unit.js";
 import { repairLayers } from "./repair.js";
@@ -77,6 +77,7 @@ export async function layerStep(state: PruneState, context: PruneContext): Promi
     rank: ranked.findIndex((r) => r.unit === unit) + 1,
     candidates: candidates.length,
     nodes: unit.nodes,
+    saved: savingOf(now, cost),
     before: now,
     after,
     accepted,

@@ -21,8 +21,21 @@ interface Entry {
   readonly reason: string;
 }
 
-/** Channels that one group lost in a step. */
-export interface FilterCut {
+/** What a single removal takes off the network's cost. */
+export type Saving = Omit<Figures, "accuracy">;
+
+/** What a network costs less than another. */
+export function savingOf(before: Saving, after: Saving): Saving {
+  return {
+    macs: before.macs - after.macs,
+    params: before.params - after.params,
+    bytes: before.bytes - after.bytes,
+    predictedMs: before.predictedMs - after.predictedMs,
+  };
+}
+
+/** Channels that one group is to lose in a step. */
+export interface PlannedCut {
   /** Name of the coupling group. */
   readonly group: string;
   /** Layers that produce its channels. */
@@ -33,10 +46,16 @@ export interface FilterCut {
   readonly scores: readonly number[];
   /** Channels of the group before and after. */
   readonly width: readonly [number, number];
-  /** Position of each four (or whatever the tile asks for) in the global ranking, from 1. */
+  /** For each of these channels the place in the global ranking, from 1, of the four (or whatever a tile is) it went with. */
   readonly ranks: readonly number[];
   /** How many of the channels were dead: zero on every calibration sample. */
   readonly dead: number;
+}
+
+/** Channels that one group lost in a step. */
+export interface FilterCut extends PlannedCut {
+  /** What the cut saved on top of those listed before it: all of a step's together are what the step saved. */
+  readonly saved: Saving;
 }
 
 /** Stage 1: one iteration. */
@@ -58,6 +77,8 @@ export interface LayerEntry extends Entry {
   readonly rank: number;
   readonly candidates: number;
   readonly nodes: readonly string[];
+  /** What the network costs less without the unit, whether or not it stayed out. */
+  readonly saved: Saving;
 }
 
 /** A round of the final fine-tuning of one accepted network. */
@@ -87,6 +108,14 @@ export function unitName({ kind, unit }: Pick<LayerEntry, "kind" | "unit">): str
   return `${kind} ${shortName(name)}`;
 }
 
+/** "−3.1 µs": the predicted time that a removal saves. */
+export function savedMs({ predictedMs }: Saving): string {
+  const us = 1000 * predictedMs;
+  const size = Math.abs(us);
+  const text = size >= 1000 ? `${(size / 1000).toFixed(2)} ms` : `${size.toFixed(size < 10 ? 1 : 0)} µs`;
+  return `${us < 0 ? "+" : "−"}${text}`;
+}
+
 /** One line for people. */
 export function describeEntry(e: LedgerEntry): string {
   const saved = (a: number, b: number): string => (a > 0 ? `${(100 * (1 - b / a)).toFixed(1)} %` : "0 %");
@@ -94,11 +123,13 @@ export function describeEntry(e: LedgerEntry): string {
   const numbers = `${saved(e.before.macs, e.after.macs)} fewer MACs`;
   switch (e.stage) {
     case "filters": {
-      const cuts = e.cuts.map((c) => `${c.layers.map(shortName).join("+")} ${c.width[0]}→${c.width[1]}`).join(", ");
+      const cuts = e.cuts
+        .map((c) => `${c.layers.map(shortName).join("+")} ${c.width[0]}→${c.width[1]} (${savedMs(c.saved)})`)
+        .join(", ");
       return `stage 1, iteration ${e.iteration + 1}: ${cuts}; ${numbers}; ${verdict}: ${e.reason}`;
     }
     case "layers":
-      return `stage 2: ${unitName(e)} (${e.nodes.length} nodes); ${numbers}; ${verdict}: ${e.reason}`;
+      return `stage 2: ${unitName(e)} (${e.nodes.length} nodes, ${savedMs(e.saved)}); ${numbers}; ${verdict}: ${e.reason}`;
     case "final":
       return `final fine-tuning of step ${e.of}, round ${e.round}; ${verdict}: ${e.reason}`;
   }

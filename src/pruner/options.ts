@@ -27,6 +27,8 @@ export interface PruneOptions {
   readonly rho0?: number;
   readonly alpha?: number;
   readonly iterations?: number;
+  /** Whether iterations of stage 1 take shares of the channels (`schedule`), or come to a target in equal steps (`target`). */
+  readonly pace?: "schedule" | "target";
   readonly maxFailures?: number;
   readonly filterShare?: number;
   readonly minShare?: number;

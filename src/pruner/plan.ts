@@ -6,7 +6,7 @@ import type { Group } from "../model/coupling.js";
 import { cutAtoms, type GroupCut } from "../model/cut.js";
 import type { DeviceProfile } from "../model/device-profile.js";
 import type { Graph } from "../model/types.js";
-import type { FilterCut } from "./ledger.js";
+import type { PlannedCut } from "./ledger.js";
 
 /**
  * The part of a coupling group whose channels come out of the same layers. A group has one cell, except where a
@@ -33,8 +33,10 @@ interface Bundle {
   readonly cell: Cell;
   readonly index: number;
   readonly atoms: readonly number[];
-  /** Divergence paid for each unit of cost saved. */
-  price: number;
+  /** What it is worth, comparable between cells. */
+  readonly score: number;
+  /** Score paid for each unit of cost saved. */
+  readonly price: number;
   readonly dead: number;
 }
 
@@ -64,7 +66,7 @@ export interface FirstStep {
 /** Which channels one iteration of stage 1 removes: a value that can be printed, tested and applied. */
 export interface PrunePlan {
   readonly cuts: readonly GroupCut[];
-  readonly ledger: readonly FilterCut[];
+  readonly ledger: readonly PlannedCut[];
   /** Atoms removed, and how many of them were dead (those do not count against the schedule). */
   readonly removed: number;
   readonly dead: number;
@@ -181,14 +183,14 @@ function bundlesOf(graph: Graph, cell: Cell, base: number, options: PlanOptions)
     const score = scale * atoms.reduce((s, a) => s + cell.scores[a]!, 0);
     // A step that saves nothing is never worth its channels. Later steps of a cell cannot come before earlier ones.
     highest = Math.max(highest, saving > 0 ? score / saving : Infinity);
-    bundles.push({ cell, index, atoms, price: highest, dead: atoms.filter((a) => cell.dead[a]).length });
+    bundles.push({ cell, index, atoms, score, price: highest, dead: atoms.filter((a) => cell.dead[a]).length });
   });
   return bundles.filter((b) => b.price < Infinity);
 }
 
 /**
- * The steps with the lowest divergence per unit of cost saved, over all groups, until about `count` channels are
- * chosen (to the nearest whole step, at least one) or the network is small enough. Dead channels are chosen first and
+ * The steps with the lowest score per unit of cost saved, over all groups, until about `count` channels are chosen (to
+ * the nearest whole step, at least one) or the network is small enough. Dead channels are chosen first and
  * not counted. Ties are broken by group name and position, so that one seed gives one plan.
  */
 export function planCut(graph: Graph, scored: readonly GroupScores[], count: number, options: PlanOptions): PrunePlan {
@@ -196,26 +198,25 @@ export function planCut(graph: Graph, scored: readonly GroupScores[], count: num
   const ranking = cellsOf(graph, scored, options).flatMap((cell) => bundlesOf(graph, cell, base, options));
   const id = (b: Bundle): string => keyOf(b.cell);
   ranking.sort((a, b) => a.price - b.price || (id(a) < id(b) ? -1 : id(a) > id(b) ? 1 : a.index - b.index));
-  const chosen = shortestEnough(graph, choose(graph, ranking, count), options);
+  const chosen = planned(graph, ranking, count, options);
 
-  const cells = new Map<Cell, { atoms: number[]; ranks: number[]; dead: number }>();
+  const cells = new Map<Cell, { rankOf: Map<number, number>; dead: number }>();
   for (const { bundle, rank } of chosen) {
-    const entry = cells.get(bundle.cell) ?? { atoms: [], ranks: [], dead: 0 };
-    entry.atoms.push(...bundle.atoms);
-    entry.ranks.push(rank);
+    const entry = cells.get(bundle.cell) ?? { rankOf: new Map<number, number>(), dead: 0 };
+    for (const atom of bundle.atoms) entry.rankOf.set(atom, rank);
     entry.dead += bundle.dead;
     cells.set(bundle.cell, entry);
   }
-  const ledger: FilterCut[] = [];
-  for (const [cell, { atoms, ranks, dead }] of cells) {
-    const channels = [...atoms].sort((a, b) => a - b);
+  const ledger: PlannedCut[] = [];
+  for (const [cell, { rankOf, dead }] of cells) {
+    const channels = [...rankOf.keys()].sort((a, b) => a - b);
     ledger.push({
       group: cell.group.id,
       layers: cell.layers,
       channels,
       scores: channels.map((a) => cell.scores[a]!),
-      width: [cell.width, cell.width - atoms.length],
-      ranks,
+      ranks: channels.map((a) => rankOf.get(a)!),
+      width: [cell.width, cell.width - channels.length],
       dead,
     });
   }
@@ -229,8 +230,8 @@ interface Chosen {
   readonly rank: number;
 }
 
-/** Steps in the order of the ranking until about `count` channels are chosen. */
-function choose(graph: Graph, ranking: readonly Bundle[], count: number): Chosen[] {
+/** Steps in the order of the ranking, without those in `skipped`, until about `count` channels are chosen. */
+function choose(graph: Graph, ranking: readonly Bundle[], count: number, skipped: ReadonlySet<Bundle>): Chosen[] {
   const byGroup = new Map<Group, readonly number[]>();
   const steps = new Map<Cell, number>();
   const chosen: Chosen[] = [];
@@ -239,7 +240,7 @@ function choose(graph: Graph, ranking: readonly Bundle[], count: number): Chosen
     const size = bundle.atoms.length - bundle.dead;
     const fits = size === 0 || (count > 0 && (counted === 0 || counted + size / 2 <= count));
     const taken = steps.get(bundle.cell) ?? 0;
-    if (!fits || taken !== bundle.index) return;
+    if (!fits || taken !== bundle.index || skipped.has(bundle)) return;
     const { group } = bundle.cell;
     const ofGroup = [...(byGroup.get(group) ?? []), ...bundle.atoms];
     if (!leavesSomething(graph, group, ofGroup)) return;
@@ -251,18 +252,59 @@ function choose(graph: Graph, ranking: readonly Bundle[], count: number): Chosen
   return chosen;
 }
 
-/** As many of the steps, from the first on, as make the network small enough: the last one is not wasted on going further. */
-function shortestEnough(graph: Graph, chosen: readonly Chosen[], { enough }: PlanOptions): readonly Chosen[] {
-  const suffices = (n: number): boolean => enough!(cutAtoms(graph, cutsOf(chosen.slice(0, n))));
-  if (!enough || chosen.length === 0 || !suffices(chosen.length)) return chosen;
+/** Ways to end at a target that are compared. */
+const ENDINGS = 5;
+
+/**
+ * Steps in the order of the ranking until about `count` channels are chosen or the network is small enough. A target is
+ * met as closely as whole steps allow: what the last step made needless is put back, and where the last step goes far beyond,
+ * the steps behind it may end at the target for less; of a few such endings the one that loses the least score is taken.
+ */
+function planned(graph: Graph, ranking: readonly Bundle[], count: number, options: PlanOptions): readonly Chosen[] {
+  const first = choose(graph, ranking, count, new Set());
+  const { enough } = options;
+  if (!enough || first.length === 0) return first;
+  const suffices = (steps: readonly Chosen[]): boolean => enough(cutAtoms(graph, cutsOf(steps)));
+  const skipped = new Set<Bundle>();
+  let best = first;
+  let least = Infinity;
+  let chosen = first;
+  for (let i = 0; i < ENDINGS && chosen.length > 0 && suffices(chosen); i++) {
+    const until = shortest(chosen, suffices);
+    const left = withoutNeedless(until, suffices);
+    const score = left.reduce((s, { bundle }) => s + bundle.score, 0);
+    if (score < least) [best, least] = [left, score];
+    skipped.add(until.at(-1).bundle);
+    chosen = choose(graph, ranking, count, skipped);
+  }
+  return best;
+}
+
+/** As many steps, from the first on, as suffice; all of them do. */
+function shortest(chosen: readonly Chosen[], suffices: (steps: readonly Chosen[]) => boolean): Chosen[] {
   let low = 1;
   let high = chosen.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (suffices(middle)) high = middle;
+    if (suffices(chosen.slice(0, middle))) high = middle;
     else low = middle + 1;
   }
   return chosen.slice(0, low);
+}
+
+/** Steps that suffice, of which the last is needed, without those that are not, the dearest put back first. */
+function withoutNeedless(chosen: readonly Chosen[], suffices: (steps: readonly Chosen[]) => boolean): Chosen[] {
+  let left = [...chosen];
+  // A cell's steps go in order, so only the last of them can be put back.
+  const needed = new Set<Cell>([chosen.at(-1)!.bundle.cell]);
+  for (const step of chosen.slice(0, -1).reverse()) {
+    const { cell, atoms, dead } = step.bundle;
+    if (needed.has(cell)) continue;
+    const fewer = left.filter((other) => other !== step);
+    if (dead < atoms.length && suffices(fewer)) left = fewer;
+    else needed.add(cell);
+  }
+  return left;
 }
 
 function cutsOf(chosen: readonly Chosen[]): GroupCut[] {

@@ -35,6 +35,22 @@ export interface ReportStep {
   readonly metric?: number;
   readonly predictedMs?: number;
   readonly measuredMs?: number;
+  /** The single removals that the step was made of. */
+  readonly removals?: readonly ReportRemoval[];
+}
+
+/** One group's channels or one unit that a step took out, and what it saved on top of those listed before it. */
+export interface ReportRemoval {
+  /** Layers or unit, in words. */
+  readonly what: string;
+  /** How many of what: "8 of 64 channels: 1, 5, 17". */
+  readonly which: string;
+  /** Smallest and largest score and place in the ranking of what went. */
+  readonly score: readonly [number, number];
+  readonly rank: readonly [number, number];
+  readonly macs: number;
+  readonly params: number;
+  readonly ms: number;
 }
 
 /** One layer of the dense model and what is left of it (null: removed). */

@@ -3,6 +3,7 @@ import type { Pair, ReportBytes, ReportData } from "./data.js";
 import { formatBytes, formatCount, formatMs, formatPercent, html, Markup } from "./html.js";
 import { stepChart } from "./lines.js";
 import { memoryMap } from "./memory.js";
+import { removalsSection } from "./removals.js";
 import { STYLE } from "./style.js";
 
 /**
@@ -29,7 +30,7 @@ export function renderReport(data: ReportData): string {
           </p>
           ${cards(data)} ${stepsSection(data)}
           ${data.layers?.length ? section("Layers", "Grey: dense. Blue: what is left.", layerBars(data.layers)) : ""}
-          ${ledgerSection(data)} ${sizesSection(data)} ${latencySection(data)}
+          ${ledgerSection(data)} ${removalsSection(data)} ${sizesSection(data)} ${latencySection(data)}
           ${data.memory ? section("Memory plan", `${formatBytes(data.memory.bytes)} in all, fixed before the first run. Left to right: the steps of one run; bottom to top: offsets.`, memoryMap(data.memory)) : ""}
           ${refusalsSection(data)} ${factsSection(data)}
         </main>

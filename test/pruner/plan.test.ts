@@ -5,7 +5,7 @@ import { getCriterion } from "../../src/analyzer/criterion-registry.js";
 import { producersOf } from "../../src/analyzer/producers.js";
 import { scoreGroups, type GroupScores } from "../../src/analyzer/scores.js";
 import { analyzeCoupling } from "../../src/model/coupling.js";
-import { cutAtoms } from "../../src/model/cut.js";
+import { cutAtoms, type GroupCut } from "../../src/model/cut.js";
 import { Random } from "../../src/model/random.js";
 import type { Graph } from "../../src/model/types.js";
 import { firstSteps, planCut, prunableChannels, type PlanOptions } from "../../src/pruner/plan.js";
@@ -76,7 +76,7 @@ describe("plan of one iteration", () => {
       .map(([, i]) => i);
     expect(new Set(cut!.channels)).toEqual(new Set(lowest));
     expect(cut!.scores).toEqual(cut!.channels.map((c) => group.scores[c]));
-    expect(cut!.ranks).toEqual([1]);
+    expect(cut!.ranks).toEqual([1, 1, 1, 1]); // one step of four
   });
 
   test("price is score per MAC: of two groups with equal scores the dearer layer goes first", () => {
@@ -116,7 +116,7 @@ describe("plan of one iteration", () => {
     expect(some).toMatchObject({ removed: 8, dead: 4 });
   });
 
-  test("ends with the step that makes the network small enough, at the same steps as without a target", () => {
+  test("ends with the step that makes the network small enough", () => {
     const graph = chain(48, 48);
     const scores = scored(graph);
     const whole = graphCost(graph).macs;
@@ -126,15 +126,53 @@ describe("plan of one iteration", () => {
       const plan = planCut(graph, scores, 60, optionsFor(graph, { enough }));
       expect(enough(cutAtoms(graph, plan.cuts))).toBe(true);
       expect(plan.removed).toBeLessThan(all.removed);
-      const ranks = plan.ledger.flatMap((c) => c.ranks).sort((a, b) => a - b);
-      expect(ranks).toEqual(ranks.map((_, i) => i + 1));
-      // One step less is not enough.
-      const fewer = planCut(graph, scores, plan.removed - 4, optionsFor(graph));
-      expect(fewer.removed).toBe(plan.removed - 4);
-      expect(enough(cutAtoms(graph, fewer.cuts))).toBe(false);
     }
     // A target out of reach changes nothing.
     expect(planCut(graph, scores, 60, optionsFor(graph, { enough: () => false })).cuts).toEqual(all.cuts);
+  });
+
+  test("what the last step made needless is put back: a target is met as closely as single steps allow", () => {
+    // Steps of the first layer are 12 times as dear as those of the second, and the ranking takes the second's first.
+    const net = new Net(new Random(3));
+    const wide = net.relu(net.conv(net.input([16, 16, 3]), 24));
+    const graph = net.build(net.dense(net.globalMean(net.relu(net.conv(wide, 32, 3, 4))), 4));
+    const scores = scored(graph).map((s, i) => ({ ...s, scores: s.scores.map((v) => (i === 0 ? 1 : 1e-3 * v)) }));
+    const whole = graphCost(graph).macs;
+    const costOf = (atoms: GroupCut[]): number => graphCost(cutAtoms(graph, atoms)).macs / whole;
+    let putBack = 0;
+    for (let share = 0.95; share > 0.3; share -= 0.05) {
+      const enough = (g: Graph): boolean => graphCost(g).macs <= share * whole;
+      const plan = planCut(graph, scores, 1e6, optionsFor(graph, { enough }));
+      expect(costOf([...plan.cuts])).toBeLessThanOrEqual(share);
+      // No group could have its last four back.
+      plan.cuts.forEach(({ group, atoms }, i) => {
+        const others = plan.cuts.filter((_, k) => k !== i);
+        const fewer = atoms.length > 4 ? [{ group, atoms: atoms.slice(0, -4) }] : [];
+        expect(costOf([...others, ...fewer])).toBeGreaterThan(share);
+      });
+      const ranks = plan.ledger.flatMap((c) => c.ranks);
+      if (new Set(ranks).size < Math.max(...ranks)) putBack++;
+    }
+    expect(putBack).toBeGreaterThan(0);
+  });
+
+  test("where the last step goes far beyond the target, a cheaper ending is taken", () => {
+    // By price the first layer's four come first; at this target they are 20 times as much as is needed.
+    const net = new Net(new Random(3));
+    const wide = net.relu(net.conv(net.input([16, 16, 3]), 24));
+    const graph = net.build(net.dense(net.globalMean(net.relu(net.conv(wide, 32, 3, 4))), 4));
+    const worth = (first: number): GroupScores[] =>
+      scored(graph).map((s, i) => ({ ...s, scores: s.scores.map((v) => (Number.isNaN(v) ? v : i === 0 ? first : 1)) }));
+    const whole = graphCost(graph).macs;
+    const enough = (g: Graph): boolean => graphCost(g).macs <= 0.99 * whole;
+    const layers = (scores: GroupScores[], more: Partial<PlanOptions>): unknown =>
+      planCut(graph, scores, 1e6, optionsFor(graph, more)).ledger.map((c) => [c.layers[0], c.channels.length]);
+    const [cheap, dear] = [worth(0.5), worth(2)];
+    for (const scores of [cheap, dear])
+      expect(planCut(graph, scores, 4, optionsFor(graph)).ledger[0]!.layers).toEqual(["conv2d_0"]);
+    expect(layers(dear, { enough })).toEqual([["conv2d_2", 4]]);
+    // Where it loses least, it stays, however far it goes.
+    expect(layers(cheap, { enough })).toEqual([["conv2d_0", 4]]);
   });
 
   test("a score that is not a number means keep", () => {

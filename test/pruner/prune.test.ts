@@ -41,8 +41,18 @@ describe("a whole run on a small network", () => {
       for (const c of cuts) {
         expect(c.width[0] - c.width[1]).toBe(c.channels.length);
         expect(c.scores).toHaveLength(c.channels.length);
+        expect(c.ranks).toHaveLength(c.channels.length);
         expect(c.width[1] % 4).toBe(0);
       }
+    // What the removals of a step saved adds up to what the step saved.
+    for (const e of [...filters, ...layers]) {
+      const parts = e.stage === "filters" ? e.cuts.map((c) => c.saved) : [e.saved];
+      for (const key of ["macs", "params", "bytes"] as const)
+        expect(parts.reduce((s, p) => s + p[key], 0)).toBe(e.before[key] - e.after[key]);
+      const ms = parts.reduce((s, p) => s + p.predictedMs, 0);
+      expect(ms).toBeCloseTo(e.before.predictedMs - e.after.predictedMs, 12);
+      for (const p of parts) expect(p.macs).toBeGreaterThan(0);
+    }
     // Accepted steps follow each other without a gap; a rejected one leaves the figures where they were.
     let now = result.dense.macs;
     for (const e of [...layers, ...filters]) {
@@ -65,6 +75,23 @@ describe("a whole run on a small network", () => {
     const filters = result.ledger.filter((e) => e.stage === "filters");
     expect(filters.at(-1).before.macs).toBeGreaterThan(0.85 * result.dense.macs);
     expect(filters.at(-1).after.macs).toBeLessThanOrEqual(0.85 * result.dense.macs);
+  });
+
+  test("at the pace of its target a run comes to it in the given number of iterations, in equal factors", async () => {
+    for (const iterations of [1, 2, 3]) {
+      const result = await run({
+        ...{ target: { macs: 0.5 }, pace: "target", iterations, maxShareStep: 1 },
+        // Steps of one channel: of four, one may go beyond the next iteration's share.
+        ...{ oneShot: true, maxDrop: 100, maxRemovals: 0, channelMultiple: 1, costUnit: "macs" },
+      });
+      const filters = result.ledger.filter((e): e is FilterEntry => e.stage === "filters");
+      expect(filters).toHaveLength(iterations);
+      filters.forEach((e, i) => {
+        const goal = e.before.macs * (0.5 / (e.before.macs / result.dense.macs)) ** (1 / (iterations - i));
+        expect(e.after.macs).toBeLessThanOrEqual(goal * (1 + 1e-9));
+      });
+      expect(result.pruned.macs).toBeLessThanOrEqual(0.5 * result.dense.macs);
+    }
   });
 
   test("one-shot: no gradients, and still inside the limit or refused", async () => {

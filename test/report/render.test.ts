@@ -60,9 +60,25 @@ describe("report", () => {
     expect(page).toContain("rolled back");
   });
 
+  test("every removal has a row: what, which channels, score, rank, what it saved, accuracy before and after its step", () => {
+    const text = renderReport(fullReport)
+      .replace(/<[^>]*>/g, "|")
+      .replace(/\s*\|[\s|]*/g, "|");
+    expect(text).toContain(
+      "|1|stage1.unit.conv1 + stage1.unit.conv2|2 of 16 channels: 3, 9|0.0101 – 0.0123|1|210 k|1.2 k|12.3 µs|",
+    );
+    // The accuracy is the step's, so it stands once: behind the last of its removals. A time may get longer.
+    expect(text).toContain("|1|stem|2 of 16 channels: 0, 1|0 – 0.0200|2 – 4|90 k|300|−0.4 µs|96.33 % → 96.20 %|");
+    // Before the unit the network was what the last accepted step made of it, not what was rolled back.
+    expect(text).toContain(
+      "|4|branch stage2.unit|5 nodes: conv1, bn1, relu, conv2, bn2|0.310|1|390 k|4.9 k|210 µs|95.93 % → 95.60 %|",
+    );
+    expect(renderReport(bareReport)).not.toContain("Removals");
+  });
+
   test("timings stand only where they were given", () => {
     const { latency: _latency, ...untimed } = fullReport;
-    const ledger = untimed.ledger.map(({ measuredMs: _a, predictedMs: _b, ...s }) => s);
+    const ledger = untimed.ledger.map(({ measuredMs: _a, predictedMs: _b, removals: _c, ...s }) => s);
     const page = renderReport({ ...untimed, ledger });
     expect(page).not.toMatch(/\d (ms|µs)\b/);
     expect(page).not.toContain("Latency");

@@ -54,6 +54,26 @@ export const fullReport: ReportData = {
       params: 51_000,
       metric: 0.962,
       predictedMs: 1.1,
+      removals: [
+        {
+          what: "stage1.unit.conv1 + stage1.unit.conv2",
+          which: "2 of 16 channels: 3, 9",
+          score: [0.0101, 0.0123],
+          rank: [1, 1],
+          macs: 210_000,
+          params: 1_200,
+          ms: 0.0123,
+        },
+        {
+          what: "stem",
+          which: "2 of 16 channels: 0, 1",
+          score: [0, 0.02],
+          rank: [2, 4],
+          macs: 90_000,
+          params: 300,
+          ms: -0.0004,
+        },
+      ],
     },
     {
       stage: "filters",
@@ -85,6 +105,17 @@ export const fullReport: ReportData = {
       params: 24_100,
       metric: 0.956,
       measuredMs: 0.55,
+      removals: [
+        {
+          what: "branch stage2.unit",
+          which: "5 nodes: conv1, bn1, relu, conv2, bn2",
+          score: [0.31, 0.31],
+          rank: [1, 1],
+          macs: 390_000,
+          params: 4_900,
+          ms: 0.21,
+        },
+      ],
     },
   ],
   memory: {
