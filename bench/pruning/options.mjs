@@ -1,4 +1,5 @@
 // The options of the bench.
+import path from "node:path";
 import { parseArgs } from "node:util";
 import { NETWORKS } from "./networks.mjs";
 
@@ -12,6 +13,7 @@ const SPEC = {
   threads: { type: "string" },
   measure: { type: "boolean", default: true },
   out: { type: "string" },
+  results: { type: "string" },
   data: { type: "string" },
   library: { type: "string" },
   table: { type: "boolean", default: false },
@@ -26,8 +28,11 @@ function number(name, text, least, whole = true) {
   return value;
 }
 
-/** @param sharedData where the data sets are unless `--data` or IDAP_SHARED_DATA says otherwise; @param out default folder */
-export function parseOptions(argv, sharedData, out) {
+/**
+ * @param sharedData where the data sets are unless `--data` or IDAP_SHARED_DATA says otherwise
+ * @param out default folder of what can be made again; @param results of what is kept
+ */
+export function parseOptions(argv, sharedData, out, results) {
   const { values } = parseArgs({ args: argv, options: SPEC, allowNegative: true });
   const networks = values.networks.split(",");
   const unknown = networks.find((name) => !Object.hasOwn(NETWORKS, name));
@@ -45,6 +50,8 @@ export function parseOptions(argv, sharedData, out) {
     threads: values.threads === undefined ? null : number("threads", values.threads, 1),
     measure: values.measure,
     out: values.out ?? out,
+    // What a quick run shows is not worth keeping.
+    results: values.results ?? (values.quick ? path.join(values.out ?? out, "quick-results") : results),
     data: values.data ?? process.env.IDAP_SHARED_DATA ?? sharedData,
     library: values.library ?? null,
     table: values.table,

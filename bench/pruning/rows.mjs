@@ -1,5 +1,9 @@
 // The results: one JSON object a line, only ever appended to, so that a kill loses at most the line being written.
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+
+/** Rows of a network in the folder of results: a file each, so that they can be kept in the repository. */
+export const fileOf = (results, network) => path.join(results, `${network}.jsonl`);
 
 /** What makes a run the same run. A row of the same key is not computed again. */
 export const keyOf = ({ network, criterion, target, seed, settings }) =>
@@ -23,7 +27,11 @@ export function readRows(file) {
 }
 
 export function appendRow(file, row) {
+  mkdirSync(path.dirname(file), { recursive: true });
   // A line that was cut short must not swallow this one.
   const whole = !existsSync(file) || readFileSync(file, "utf8").endsWith("\n") || readFileSync(file).length === 0;
-  appendFileSync(file, `${whole ? "" : "\n"}${JSON.stringify(row)}\n`);
+  appendFileSync(file, `${whole ? "" : "\n"}${JSON.stringify(row, shorter)}\n`);
 }
+
+/** Seven digits are more than any figure here means. */
+const shorter = (_, value) => (typeof value === "number" ? Number(value.toPrecision(7)) : value);

@@ -3,7 +3,7 @@
 //   node bench/pruning/run.mjs [--quick] [--minutes 50] [--networks ...] [--table] [--docs]
 //
 // A call works until its minutes are over and goes on the next time; README.md says what the options do.
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,15 +12,20 @@ import { loadNamed } from "./data.mjs";
 import { criteriaOf, jobsOf } from "./jobs.mjs";
 import { networksOf } from "./networks.mjs";
 import { parseOptions } from "./options.mjs";
-import { appendRow, keyOf, readRows } from "./rows.mjs";
+import { appendRow, fileOf, keyOf, readRows } from "./rows.mjs";
 import { renderPage, renderTables } from "./tables.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = path.resolve(here, "../..");
-const options = parseOptions(process.argv.slice(2), path.resolve(root, "../shared/data"), path.join(here, "out"));
+const options = parseOptions(
+  process.argv.slice(2),
+  path.resolve(root, "../shared/data"),
+  path.join(here, "out"),
+  path.join(here, "results"),
+);
 const dist = options.library === null ? path.join(root, "dist") : path.resolve(options.library);
 const out = path.resolve(options.out, ...(options.quick ? ["quick"] : []));
-const rowsFile = path.join(out, "rows.jsonl");
+const rowsFile = (network) => fileOf(path.resolve(options.results), network);
 const say = (text) => process.stderr.write(`${text}\n`);
 const started = performance.now();
 const minutesSpent = () => (performance.now() - started) / 60_000;
@@ -29,7 +34,19 @@ async function loadLibrary() {
   if (!existsSync(path.join(dist, "index.js"))) throw new Error(`${dist} holds no build; run npm run build`);
   const from = (file) => import(path.join(dist, file));
   const [index, serialize, spread] = await Promise.all(["index.js", "model/serialize.js", "build/spread.js"].map(from));
-  return { ...index, graphToJson: serialize.graphToJson, spreadOf: spread.spreadOf };
+  return { ...index, graphToJson: serialize.graphToJson, spreadOf: spread.spreadOf, hash: codeHash() };
+}
+
+/** Says which code a row is of: hash of what scores, prunes and trains. */
+function codeHash() {
+  const folders = ["analyzer", "host", "kernels", "model", "pruner"];
+  const files = folders.flatMap((folder) =>
+    readdirSync(path.join(dist, folder), { recursive: true, withFileTypes: true }),
+  );
+  const code = files
+    .filter((f) => f.isFile() && /\.(m?js|wasm)$/.test(f.name))
+    .map((f) => path.join(f.parentPath, f.name));
+  return shortHash(...code.sort().map((file) => readFileSync(file)));
 }
 
 /** Everything of one network; false when the time was over before its end. */
@@ -38,7 +55,7 @@ async function runNetwork(library, name, network) {
   const data = await loadNamed(library, network.data, options.data, path.resolve(options.out));
   const dense = await denseCheckpoint(library, name, network, data, { out, threads: options.threads, say });
   const settings = shortHash(dense.hash, JSON.stringify(network.pruning));
-  const known = new Set(readRows(rowsFile).map(keyOf));
+  const known = new Set(readRows(rowsFile(name)).map(keyOf));
   const done = (run) => known.has(keyOf({ ...run, settings }));
   const jobs = jobsOf(name, network, criteria, options, done);
   for (const [i, job] of jobs.entries()) {
@@ -69,19 +86,21 @@ async function runJob(library, name, network, data, dense, settings, { seed, tar
   });
   const seconds = (performance.now() - began) / 1000 / result.runs.length;
   for (const run of result.runs) {
-    appendRow(rowsFile, {
+    appendRow(rowsFile(name), {
       network: name,
       ...run,
       settings,
+      library: library.hash,
       dense: result.dense,
-      pruning: network.pruning,
       seconds: Math.round(seconds),
       cpu: cpus()[0].model.trim(),
       node: process.version,
       load: loadavg()[0],
     });
     const points = (share) => (share === null ? "-" : `${(100 * share).toFixed(2)} %`);
-    say(`  ${run.criterion}: validation ${points(run.validation)}, ${Math.round(seconds)} s`);
+    say(
+      `  ${run.criterion}: ${points(run.macs)} of the MACs, validation ${points(run.validation)}, ${Math.round(seconds)} s`,
+    );
   }
   // The rows hold what counts; the library's own files of finished runs are for resuming a call that was cut short.
   rmSync(work, { recursive: true, force: true });
@@ -102,6 +121,6 @@ async function measure(library) {
 
 const library = await loadLibrary();
 if (!options.table && !options.docs) await measure(library);
-const rows = readRows(rowsFile).filter((row) => options.networks.includes(row.network));
+const rows = options.networks.flatMap((name) => readRows(rowsFile(name)));
 if (options.docs) writeFileSync(path.join(root, "docs/pruning-figures.md"), renderPage(rows, library, options));
 else process.stdout.write(renderTables(rows, library, options));

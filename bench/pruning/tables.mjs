@@ -5,7 +5,7 @@ const points = (share, digits = 2) => (100 * share).toFixed(digits);
 const mean = (values) => values.reduce((s, v) => s + v, 0) / values.length;
 
 /** Runs of one network and budget, by criterion and seed. Rows of several settings are never mixed: the newest count. */
-function group(rows) {
+export function group(rows) {
   const newest = new Map(rows.map((row) => [row.network, row.settings]));
   const groups = new Map();
   for (const row of rows) {
@@ -20,12 +20,30 @@ function group(rows) {
   return [...groups.values()];
 }
 
-/** Accuracies of two criteria where both have a run of the seed: differences in points, first - second. */
-function pairs(g, first, second, split) {
-  const a = g.criteria.get(first);
+/** Networks are compared that differ by no more than this share of the dense network's MACs. */
+const SAME_COST = 0.0105;
+
+/** Runs of two criteria with the same seed and as much recovery, at the same cost. */
+function comparable(g, first, second) {
   const b = g.criteria.get(second);
-  if (!a || !b) return [];
-  return [...a].flatMap(([seed, row]) => (b.has(seed) ? [100 * (row[split] - b.get(seed)[split])] : []));
+  return [...(g.criteria.get(first) ?? [])].flatMap(([seed, one]) => {
+    const other = b?.get(seed);
+    const same =
+      other && Math.abs(one.macs - other.macs) <= SAME_COST && (one.recoveries ?? 0) === (other.recoveries ?? 0);
+    return same ? [[one, other]] : [];
+  });
+}
+
+/** Accuracies of two criteria where their runs are comparable: differences in points, first - second. */
+export function pairs(g, first, second, split) {
+  return comparable(g, first, second).map(([one, other]) => 100 * (one[split] - other[split]));
+}
+
+/** Pairs of one seed that are not comparable: told, never counted. */
+function unequal(g, first, second) {
+  const b = g.criteria.get(second);
+  const both = [...(g.criteria.get(first) ?? [])].filter(([seed]) => b?.has(seed)).length;
+  return both - comparable(g, first, second).length;
 }
 
 /**
@@ -53,7 +71,7 @@ function tableOf(g, { spreadOf }, split) {
     `Dense: ${points(g.dense[split])} % on ${split}, ${(g.dense.macs / 1e6).toFixed(2)} M MACs, ` +
       `${g.dense.predictedMs.toFixed(3)} ms predicted.`,
     "",
-    `| criterion | ${split}, % | seeds | MACs | predicted ms | measured time | divergence is better by |`,
+    `| criterion | ${split}, % | seeds | MACs, % | predicted ms | measured time | divergence is better by |`,
     "| --- | --- | --- | --- | --- | --- | --- |",
   ];
   const summary = [...g.criteria].map(([criterion, bySeed]) => {
@@ -65,14 +83,18 @@ function tableOf(g, { spreadOf }, split) {
   summary.sort((a, b) => b.accuracy.mean - a.accuracy.mean);
   for (const { criterion, runs, times, accuracy, differences } of summary) {
     const behind = differences.length === 0 ? "" : spreadOf(differences);
+    const apart = criterion === "divergence" ? 0 : unequal(g, "divergence", criterion);
+    const remark = apart === 0 ? "" : ` (${apart} of other cost left out)`;
+    const costs = runs.map((r) => 100 * r.macs);
+    const [least, most] = [Math.min(...costs).toFixed(1), Math.max(...costs).toFixed(1)];
     const cells = [
       `\`${criterion}\``,
       `${points(accuracy.mean)} ± ${points(accuracy.sd)}`,
       accuracy.n,
-      `${points(mean(runs.map((r) => r.macs)), 1)} %`,
+      least === most ? least : `${least} to ${most}`,
       mean(runs.map((r) => r.predictedMs)).toFixed(3),
       times.length > 0 ? `${points(mean(times), 0)} %` : "",
-      behind === "" ? "" : `${withSign(behind.mean)}${range(behind)}`,
+      (behind === "" ? "" : `${withSign(behind.mean)}${range(behind)}`) + remark,
     ];
     lines.push(`| ${cells.join(" | ")} |`);
   }
