@@ -1,11 +1,9 @@
 /**
  * Functions of one variable in four lanes, f32. Errors are relative, in units of u = 2^-24 (results below 2^-126: and at
  * most 2^-148), checked over dense grids (test/kernels/elementwise.test.ts); NaN stays NaN everywhere. Strict
- * arithmetic in both variants: the same bits; only the two forms of gelu multiply and add in one where the engine can.
+ * arithmetic in both variants: the same bits.
  * Coefficients that are not Taylor's are least maximum fits of our own over the interval that is named.
  */
-import { madd } from "./simd";
-
 // @ts-ignore: decorator
 @inline
 function c(x: f32): v128 {
@@ -168,54 +166,6 @@ export function silu4(x: v128): v128 {
 export function hardSwish4(x: v128): v128 {
   const gate = f32x4.pmin(c(6), f32x4.pmax(c(0), f32x4.add(x, c(3))));
   return f32x4.mul(x, f32x4.mul(gate, c(0.166666667)));
-}
-
-/**
- * 2^-q for 0 <= q <= 126: with n = nearest(q), 2^(n - q) by the fit of degree 6 on [-1/2, 1/2], within 0.04 u. Error: 3 u,
- * of the fit 0.04, of the polynomial 1.5 (its terms fall by a factor of 4 or more), of the product none.
- */
-// @ts-ignore: decorator
-@inline
-function halves(q: v128): v128 {
-  const n = f32x4.nearest(q), r = f32x4.sub(n, q);
-  let p = madd(c(1.53458095e-4), r, c(1.33999309e-3));
-  p = madd(p, r, c(9.61848907e-3));
-  p = madd(p, r, c(5.55032864e-2));
-  p = madd(p, r, c(0.240226462));
-  p = madd(p, r, c(0.693147182));
-  p = madd(p, r, c(1));
-  return f32x4.mul(p, i32x4.shl(i32x4.sub(i32x4.splat(127), i32x4.trunc_sat_f32x4_s(n)), 23));
-}
-
-/**
- * x Phi(x), Phi the normal distribution: Phi(-|x|) = 2^-Q(|x|), Q the fit of degree 7 to -log2 Phi(-t) on [0, 5.5] that keeps
- * Phi within 0.6 u; beyond it Phi is below u / 3 and taken as 0. Error: 5 u of |x|: the fit; of Q at most Phi ln 2 times
- * its own 5 u, which is 1; of the power 3 Phi, 1.5 at most; of 1 - Phi and of the product 1 each.
- */
-export function gelu4(x: v128): v128 {
-  const end = c(5.5), t = f32x4.min(f32x4.abs(x), end);
-  let q = madd(c(-8.46872899e-6), t, c(5.389117e-5));
-  q = madd(q, t, c(4.21277218e-4));
-  q = madd(q, t, c(-7.38933636e-3));
-  q = madd(q, t, c(5.26911616e-2));
-  q = madd(q, t, c(0.459153146));
-  q = madd(q, t, c(1.15111089));
-  q = madd(q, t, c(0.999999881));
-  const less = v128.andnot(halves(q), f32x4.ge(t, end));
-  return f32x4.mul(x, v128.bitselect(less, f32x4.sub(c(1), less), f32x4.lt(x, c(0))));
-}
-
-/**
- * 0.5 x (1 + tanh y) with y = sqrt(2/pi) (x + 0.044715 x^3) as x / (1 + e^-2y), below 0 as x e^2y / (1 + e^2y). Error: 7 u of
- * |x|: the exponent's 3 u count at most 1.2 times, the power 3 u, a sum, a product and a quotient; w / (1 + w)^2 <= 1/4 halves
- * what comes before the sum, twice.
- */
-export function geluTanh4(x: v128): v128 {
-  const z = f32x4.mul(x, x);
-  const q = f32x4.mul(f32x4.abs(x), madd(z, c(0.102943240), c(2.30220819)));
-  const w = v128.andnot(halves(f32x4.min(q, c(126))), f32x4.gt(q, c(126)));
-  const top = v128.bitselect(f32x4.mul(x, w), x, f32x4.lt(x, c(0)));
-  return f32x4.div(top, f32x4.add(c(1), w));
 }
 
 /** -1, 0 or 1. */

@@ -19,6 +19,23 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(c, f32x4.mul(a, b));
 }
 
+/**
+ * A constant vector for a loop, given a vector of zeros that the compilers do not see through (v ^ v). V8 builds a constant
+ * anew, in 4 or 5 instructions, wherever it is used; a local costs one load at most. With 18 of them, gelu took 14.4 ns a
+ * vector, and takes 8.6 (Node 24, relaxed, Zen 3).
+ */
+// @ts-ignore: decorator
+@inline
+export function held(zeros: v128, value: f32): v128 {
+  return v128.or(zeros, f32x4.splat(value));
+}
+
+/**
+ * 1.5 * 2^23: added to |x| < 2^22 it rounds x to the nearest whole number n and leaves n in the low bits, from where
+ * a shift by 23 brings it into the exponent.
+ */
+export const ROUNDER: f32 = 12582912;
+
 // pmax(0, x) is one instruction on x64 in this operand order; it maps NaN and -0 to 0.
 
 // @ts-ignore: decorator

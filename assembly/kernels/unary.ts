@@ -6,13 +6,12 @@
  *
  * a, b: alpha and beta of hard_sigmoid, alpha and gamma of selu, alpha of elu and leaky_relu, the bounds of clip; others
  * do not read them. `<to>_of_<from>` are casts, `_i32` and `not` work on integers. Runs of neighbours go four at a time, what
- * is left through the same code, so that bits do not depend on the place. Errors: math.ts, double.ts; else one rounding for
+ * is left through the same code, so that bits do not depend on the place. Errors: math.ts, gelu.ts, double.ts; else one rounding for
  * each operation of the formula.
  */
 import { circular } from "./double";
-import {
-  erf4, expAll4, expMinus1of4, gelu4, geluTanh4, hardSwish4, log4, sign4, silu4, softplus4, tanh4,
-} from "./math";
+import { gelu_rows, gelu_tanh_rows } from "./gelu";
+import { erf4, expAll4, expMinus1of4, hardSwish4, log4, sign4, silu4, softplus4, tanh4 } from "./math";
 
 const ABS: i32 = 0;
 const NEG: i32 = 1;
@@ -33,8 +32,6 @@ const SOFTPLUS: i32 = 15;
 const SOFTSIGN: i32 = 16;
 const SILU: i32 = 17;
 const HARD_SWISH: i32 = 18;
-const GELU: i32 = 19;
-const GELU_TANH: i32 = 20;
 const ELU: i32 = 21;
 const SELU: i32 = 22;
 const LEAKY_RELU: i32 = 23;
@@ -83,8 +80,6 @@ function apply(kind: i32, x: v128, a: f32, b: f32): v128 {
   if (kind == SOFTSIGN) return f32x4.div(x, f32x4.add(f32x4.splat(1), f32x4.abs(x)));
   if (kind == SILU) return silu4(x);
   if (kind == HARD_SWISH) return hardSwish4(x);
-  if (kind == GELU) return gelu4(x);
-  if (kind == GELU_TANH) return geluTanh4(x);
   if (kind == ELU) return v128.bitselect(x, f32x4.mul(f32x4.splat(a), expMinus1of4(x)), f32x4.gt(x, f32x4.splat(0)));
   if (kind == SELU) return f32x4.mul(f32x4.splat(b), v128.bitselect(x, f32x4.mul(f32x4.splat(a), expMinus1of4(x)), f32x4.gt(x, f32x4.splat(0))));
   if (kind == LEAKY_RELU) return v128.bitselect(x, f32x4.mul(f32x4.splat(a), x), f32x4.gt(x, f32x4.splat(0)));
@@ -264,14 +259,24 @@ export function unary_gelu(
   x: usize, y: usize, n0: i32, n1: i32, n2: i32, n3: i32, x0: usize, x1: usize, x2: usize, x3: usize, y0: usize, y1: usize, y2: usize, y3: usize,
   a: f32, b: f32,
 ): void {
-  each(GELU, true, x, y, n0, n1, n2, n3, x0, x1, x2, x3, y0, y1, y2, y3, a, b);
+  for (let i0 = 0; i0 < n0; i0++, x += x0, y += y0) {
+    for (let i1 = 0, p = x, q = y; i1 < n1; i1++, p += x1, q += y1) {
+      if (x3 == 4 && y3 == 4) gelu_rows(p, q, n2, n3, x2, y2);
+      else for (let i2 = 0, u = p, v = q; i2 < n2; i2++, u += x2, v += y2) gelu_rows(u, v, n3, 1, x3, y3);
+    }
+  }
 }
 
 export function unary_gelu_tanh(
   x: usize, y: usize, n0: i32, n1: i32, n2: i32, n3: i32, x0: usize, x1: usize, x2: usize, x3: usize, y0: usize, y1: usize, y2: usize, y3: usize,
   a: f32, b: f32,
 ): void {
-  each(GELU_TANH, true, x, y, n0, n1, n2, n3, x0, x1, x2, x3, y0, y1, y2, y3, a, b);
+  for (let i0 = 0; i0 < n0; i0++, x += x0, y += y0) {
+    for (let i1 = 0, p = x, q = y; i1 < n1; i1++, p += x1, q += y1) {
+      if (x3 == 4 && y3 == 4) gelu_tanh_rows(p, q, n2, n3, x2, y2);
+      else for (let i2 = 0, u = p, v = q; i2 < n2; i2++, u += x2, v += y2) gelu_tanh_rows(u, v, n3, 1, x3, y3);
+    }
+  }
 }
 
 export function unary_elu(

@@ -7,7 +7,7 @@ import type { Scheme } from "../kernels/winograd.js";
 import { convParts, convShape, convTiles, tileGeometry } from "./kernel-plan.js";
 import { hasBorder, imageBytes, interiorBytes, rowBytes, type LaidOut } from "./layout.js";
 import { Lines, type TileLibrary } from "./source-tiles.js";
-import { ACTIVATION_CODE, type ConvStep, type DepthwiseStep } from "./steps.js";
+import { ACTIVATION_CODE, ROW_ACTIVATIONS, type ConvStep, type DepthwiseStep } from "./steps.js";
 
 export interface Place {
   readonly laid: LaidOut;
@@ -35,6 +35,8 @@ export interface PixelTiles {
   weights(skip: number): string;
   /** Name of the tile of this many pixels and channels. */
   tile(rows: number, width: number): string;
+  /** Function that goes over what a row of tiles has stored. */
+  readonly over?: string;
 }
 
 /** All channels of a row of pixels by tiles; `p`, `q` and `s` are the tile's x, y and residual, and move along. */
@@ -60,12 +62,19 @@ export function pixelTiles(out: Lines, g: PixelTiles): void {
         const w = g.weights((full * panel * nr) / 4);
         out.add(`${tile(rows, tail)}(p, ${w}, ${at("q")}${r ? `, ${at("s")}` : ""});`);
       }
+      if (g.over) out.add(`${g.over}(q, q, ${rows}, ${Math.ceil(g.n / 4) * 4}, ${g.yCol}, ${g.yCol});`);
       out.add(`p += ${rows * g.xCol}; q += ${rows * g.yCol};${r ? ` s += ${rows * rCol};` : ""}`);
     });
   }
 }
 
-export function convBody(s: ConvStep, weights: number, place: Place): string {
+/** `call` notes a kernel function as used and returns its name. */
+export function convBody(
+  s: ConvStep,
+  weights: number,
+  place: Place,
+  call: (file: string, name: string) => string,
+): string {
   const { laid, tiles, variant } = place;
   const y = laid.layouts.get(s.y)!;
   const r = s.residual === null ? null : laid.layouts.get(s.residual)!;
@@ -75,6 +84,8 @@ export function convBody(s: ConvStep, weights: number, place: Place): string {
   const geometry = tileGeometry(s, laid);
   const tile = (rows: number, width: number): string =>
     tiles.add(`conv${rows}x${width}`, (name) => constantTile(name, rows, width / 4, geometry));
+
+  const over = ROW_ACTIVATIONS[s.act];
 
   const out = new Lines();
   const operands = r ? ["a", "y", "r"] : ["a", "y"];
@@ -93,6 +104,7 @@ export function convBody(s: ConvStep, weights: number, place: Place): string {
       ...geometry,
       weights: (skip) => (parts.count === 1 ? String(weights + skip) : skip === 0 ? "w" : `w + ${skip}`),
       tile,
+      ...(over && { over: call("gelu", over) }),
     });
   };
   const image = (): void => {

@@ -18,9 +18,6 @@ const LAYER_PREFIX = "layer";
  */
 export const isInternal = (exported: string): boolean => /\d$/.test(exported);
 
-/** What the text of tiles may call, by its file. */
-const TILE_IMPORTS = { simd: ["madd", "relu4", "relu6of4"], math: ["gelu4", "geluTanh4"] } as const;
-
 export interface EmissionPlan {
   readonly laid: LaidOut;
   readonly weights: WeightsPlan;
@@ -86,7 +83,7 @@ export function moduleSource(plan: EmissionPlan, variant: Variant, weightsInside
       step.kind === "conv"
         ? isWinograd(step, variant)
           ? winogradBody(step, weights!, memory.transformedOffset + plan.weights.transformed.get(i)!.offset, place)
-          : convBody(step, weights!, place)
+          : convBody(step, weights!, place, call)
         : step.kind === "depthwise"
           ? depthwiseBody(step, weights!, place)
           : plainBody(step, weights, place, call),
@@ -101,9 +98,7 @@ export function moduleSource(plan: EmissionPlan, variant: Variant, weightsInside
   const setup = setupCalls(laid, plan.weights, memory, variant);
   if (setup.length > 0) for (const name of ["winograd_weights", "winograd_self_test"]) call("winograd", name);
   const tileText = tiles.text;
-  for (const [file, names] of Object.entries(TILE_IMPORTS)) {
-    for (const name of names) if (tileText.includes(`${name}(`)) call(file, name);
-  }
+  for (const name of ["madd", "relu4", "relu6of4"]) if (tileText.includes(`${name}(`)) call("simd", name);
   const importText = [...imports]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([file, names]) => `import { ${[...names].sort().join(", ")} } from "./kernels/${file}";`);

@@ -7,13 +7,22 @@ import type { Scheme, WinogradChunks } from "../kernels/winograd.js";
 import type { Attrs, Dtype, Shape, TensorData } from "../model/types.js";
 
 export type Activation = "none" | "relu" | "relu6" | "gelu" | "gelu_tanh";
-/** Codes of the kernels' `act` argument; those from 3 on are known to the tiles of sums over one pixel alone. */
+/** Codes of the kernels' `act` argument. */
 export const ACTIVATION_CODE: Readonly<Record<Activation, number>> = {
   none: 0,
   relu: 1,
   relu6: 2,
-  gelu: 3,
-  gelu_tanh: 4,
+  gelu: 0,
+  gelu_tanh: 0,
+};
+
+/**
+ * Activations that are too long for the end of a tile, by the function of `gelu.ts` that goes over what a row of tiles has
+ * stored while it is in the first cache.
+ */
+export const ROW_ACTIVATIONS: Readonly<Partial<Record<Activation, string>>> = {
+  gelu: "gelu_rows",
+  gelu_tanh: "gelu_tanh_rows",
 };
 
 type Pair = readonly [number, number];

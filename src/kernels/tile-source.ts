@@ -22,14 +22,12 @@ export interface TileGeometry {
   readonly xStep: number;
   readonly ny: number;
   readonly yStep: number;
-  /** 0 none, 1 relu, 2 relu6, 3 gelu, 4 gelu by tanh. */
+  /** 0 none, 1 relu, 2 relu6. */
   readonly act: number;
 }
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
-const ACTIVATE = ["", "relu4", "relu6of4", "gelu4", "geluTanh4"];
-/** Functions that are called: all accumulators would have to be put aside for each call, so they go over what is stored. */
-const CALLED = new Set(["gelu4", "geluTanh4"]);
+const ACTIVATE = ["", "relu4", "relu6of4"];
 
 /** The loops over segments around one step; sizes are numbers or names. */
 function loops(g: { seg: string; nx: string; xStep: string; ny: string; yStep: string }, step: string[]): string[] {
@@ -131,24 +129,12 @@ function emitTile(
   }
   for (const r of range(mr)) {
     for (const v of range(nv)) {
-      const value = act === "act" || act === "" || CALLED.has(act) ? `c${r}${v}` : `${act}(c${r}${v})`;
+      const value = act === "act" || act === "" ? `c${r}${v}` : `${act}(c${r}${v})`;
       const [address, offset] = at("y", "yCol", r, 16 * v);
       lines.push(`v128.store(${address}, ${value}${offset ? `, ${offset}` : ""});`);
     }
   }
-  if (CALLED.has(act)) lines.push(...overStored(act, mr, nv, at));
   return `${exported ? "export " : ""}function ${name}(${parameters}): void {\n${lines.map((l) => "  " + l).join("\n")}\n}\n`;
-}
-
-/** y = f(y) for every vector that the tile has stored. */
-function overStored(act: string, mr: number, nv: number, at: AddressOf): string[] {
-  return range(mr).flatMap((r) =>
-    range(nv).map((v) => {
-      const [address, offset] = at("y", "yCol", r, 16 * v);
-      const value = `${act}(v128.load(${argument([address, offset])}))`;
-      return `v128.store(${address}, ${value}${offset ? `, ${offset}` : ""});`;
-    }),
-  );
 }
 
 /** The tile with its sizes as arguments: `name(a, w, y, rs, xCol, yCol, rCol, panel, seg, nx, xStep, ny, yStep, act)`. */

@@ -6,7 +6,7 @@ import type { Graph, TensorRecord, TensorType } from "../../src/model/types.js";
 import { expectCase } from "../host/support.js";
 import { w, x, type OpCase } from "../support/op-cases.js";
 import { expectEmitted } from "./cases.js";
-import { compileGraph, randomInputs } from "./support.js";
+import { compileGraph, randomInputs, relativeError } from "./support.js";
 
 interface Sizes {
   tokens: number;
@@ -115,6 +115,15 @@ describe("what a mask hides", () => {
     const graph = masked(9, 5);
     const inputs = put(randomInputs(graph, 4), "mask", () => -Infinity);
     for (const [name, run] of await everywhere(graph)) expect(await run(inputs), name).toEqual(Array(108).fill(0));
+  });
+
+  test("where all keys are hidden by one finite number, all weigh the same", async () => {
+    const graph = masked(9, 5);
+    const inputs = put(randomInputs(graph, 6), "mask", () => -3.4028234663852886e38);
+    const [reference, ...others] = await everywhere(graph);
+    const exact = await reference![1](inputs);
+    expect(exact.slice(0, 12)).toEqual(exact.slice(12, 24));
+    for (const [name, run] of others) expect(relativeError(await run(inputs), exact), name).toBeLessThan(12 * 2 ** -24);
   });
 
   test("what is no number stays none", async () => {
