@@ -32,7 +32,7 @@ function shortest(variants) {
 }
 
 /** Each figure of a list of ratios made one by `mean`. */
-const each = (ratios, mean) =>
+export const each = (ratios, mean) =>
   Object.fromEntries(FIGURES.map((f) => [f, ratios[0][f] === null ? null : mean(ratios.map((r) => r[f]))]));
 
 /**

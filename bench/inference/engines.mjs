@@ -9,6 +9,12 @@ const json = async (files, name) => JSON.parse(new TextDecoder().decode(await fi
 
 export const readFloats = async (files, name) => aligned(await files.read(name));
 
+/** The input as the interface has it: f32, or i32 for tokens. */
+async function readInput({ input: { dtype } }, files) {
+  const values = await readFloats(files, "input.bin");
+  return dtype === "i32" ? new Int32Array(values.buffer, values.byteOffset, values.length) : values;
+}
+
 /** Our package as its user has it: load(), run(), results copied. Null where the engine does not know the variant. */
 const ours =
   (variant) =>
@@ -21,7 +27,7 @@ const ours =
       if (variant !== "simd" && /runs no variant/.test(error.message)) return null;
       throw error;
     }
-    const inputs = { [network.input.name]: await readFloats(files, "input.bin") };
+    const inputs = { [network.input.name]: await readInput(network, files) };
     return { run: () => model.run(inputs)[network.output].data.slice() };
   };
 
@@ -31,7 +37,19 @@ const TFJS_CALLS = {
     tf.fused.conv2d({ x, filter, bias, strides, pad, dilations, activation }),
   depthwise_conv2d: (tf, [x, filter, bias], { strides, pad, dilations }, activation) =>
     tf.fused.depthwiseConv2d({ x, filter, bias, strides, pad, dilations, activation }),
-  dense: (tf, [a, b, bias], attrs, activation) => tf.fused.matMul({ a, b, bias, activation }),
+  dense: (tf, [x, b, bias], attrs, activation, shape) => {
+    const a = x.rank > 2 ? tf.reshape(x, [-1, x.shape.at(-1)]) : x;
+    const y = tf.fused.matMul({ a, b, bias, activation });
+    return x.rank > 2 ? tf.reshape(y, shape) : y;
+  },
+  gather: (tf, [x, indices], { axis }) => tf.gather(x, indices, axis),
+  gelu: (tf, [x]) => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1)),
+  layer_norm: (tf, [x, gamma, beta], { epsilon }) => {
+    const { mean, variance } = tf.moments(x, -1, true);
+    return tf.add(tf.mul(tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, epsilon))), gamma), beta);
+  },
+  matmul: (tf, [a, b], { transposeA, transposeB }) => tf.matMul(a, b, transposeA, transposeB),
+  transpose: (tf, [x], { perm }) => tf.transpose(x, perm),
   add: (tf, [a, b]) => tf.add(a, b),
   mul: (tf, [a, b]) => tf.mul(a, b),
   relu: (tf, [x]) => tf.relu(x),
@@ -45,8 +63,9 @@ const TFJS_CALLS = {
 
 /** Runs `body` inside tidy; the tensor is returned and not its values, since tidy walks all elements of an array. */
 function tfjsRun(tf, input, shape, body) {
+  const dtype = input instanceof Int32Array ? "int32" : "float32";
   return () => {
-    const y = tf.tidy(() => body(tf.tensor(input, shape, "float32")));
+    const y = tf.tidy(() => body(tf.tensor(input, shape, dtype)));
     const data = y.dataSync();
     y.dispose();
     return data;
@@ -65,7 +84,7 @@ async function tfjsCalls(network, { tf }, files) {
   );
   const unknown = list.calls.find(({ op }) => !TFJS_CALLS[op]);
   if (unknown) throw new Error(`the tfjs engine has no ${unknown.op}`);
-  const run = tfjsRun(tf, await readFloats(files, "input.bin"), list.shape, (x) => {
+  const run = tfjsRun(tf, await readInput(network, files), list.shape, (x) => {
     const results = new Map([[list.input, x]]);
     const get = (name) => results.get(name) ?? constants.get(name);
     for (const { op, inputs, output, attrs, activation, shape } of list.calls) {
@@ -85,7 +104,7 @@ async function tfjsGraph(network, { tf, converter }, files) {
   const weightSpecs = weightsManifest.flatMap((g) => g.weights);
   const handler = { load: async () => ({ modelTopology, weightSpecs, weightData: weightData.buffer }) };
   const model = await converter.loadGraphModel(handler);
-  return { run: tfjsRun(tf, await readFloats(files, "input.bin"), network.input.shape, (x) => model.predict(x)) };
+  return { run: tfjsRun(tf, await readInput(network, files), network.input.shape, (x) => model.predict(x)) };
 }
 
 /** The ONNX file that we write, channels first, all optimisations on, one thread. */
@@ -99,14 +118,18 @@ const onnx =
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
     });
-    const [n, h, w, c] = network.input.shape;
-    const data = toChannelsFirst(await readFloats(files, "input.bin"), h * w, c);
+    const { shape, dtype } = network.input;
+    const [n, h, w, c] = shape;
+    const image = shape.length === 4;
+    const values = await readInput(network, files);
+    const data = image ? toChannelsFirst(values, h * w, c) : values;
+    const type = dtype === "i32" ? "int32" : "float32";
     const [name] = session.inputNames;
     const [output] = session.outputNames;
     return {
       isAsync: true,
       async run() {
-        const results = await session.run({ [name]: new runtime.Tensor("float32", data, [n, c, h, w]) });
+        const results = await session.run({ [name]: new runtime.Tensor(type, data, image ? [n, c, h, w] : shape) });
         return results[output].data;
       },
     };
@@ -126,7 +149,7 @@ async function litert(network, { litert }, files) {
     accelerator: "wasm",
     cpuOptions: { numThreads: 1 },
   });
-  const input = await readFloats(files, "input.bin");
+  const input = await readInput(network, files);
   return {
     isAsync: true,
     async run() {

@@ -4,11 +4,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
+import { Layers, SEED } from "./layers.mjs";
+import { VOCABULARY, tokenNetworks } from "./token-networks.mjs";
 
 /** Share of the MACs that the pruned networks keep. */
 export const PRUNED_SHARE = 0.43;
-/** Seeds of weights, inputs and widths. */
-const SEED = { weights: 20, input: 21, widths: 22 };
 
 /** [expansion, channels, repeats, first stride]: table 2 of Sandler et al., "MobileNetV2", 2018. */
 const MOBILENET_V2_BLOCKS = [
@@ -20,78 +20,6 @@ const MOBILENET_V2_BLOCKS = [
   [6, 160, 3, 2],
   [6, 320, 1, 1],
 ];
-
-/**
- * Layers as inference sees them, batch norm folded: weights are normal with variance 2 / fan-in in front of a rectifier
- * and 1 / fan-in elsewhere (He et al. 2015), which keeps activations near 1 through any depth.
- */
-class Layers {
-  constructor(library, name) {
-    this.builder = new library.GraphBuilder(name);
-    this.random = new library.Random(SEED.weights);
-    this.count = 0;
-  }
-
-  input(...shape) {
-    return this.builder.input("x", { dtype: "f32", shape: [1, ...shape], batchAxis: 0 });
-  }
-
-  shape(x) {
-    return this.builder.typeOf(x).shape;
-  }
-
-  constant(shape, deviation) {
-    const length = shape.reduce((n, d) => n * d, 1);
-    const data = Float32Array.from({ length }, () => deviation * this.random.normal());
-    return this.builder.constant(`c${this.count++}`, "f32", shape, data);
-  }
-
-  op(name, inputs, attrs = {}) {
-    return this.builder.node(name, inputs, attrs)[0];
-  }
-
-  /** Padding SAME as TensorFlow has it: what is left over goes below and to the right. */
-  pads([height, width], k, stride) {
-    const total = (size) => Math.max(0, (Math.ceil(size / stride) - 1) * stride + k - size);
-    const [v, h] = [total(height), total(width)];
-    return [v >> 1, h >> 1, v - (v >> 1), h - (h >> 1)];
-  }
-
-  window(x, k, stride) {
-    const pads = this.pads(this.shape(x).slice(1, 3), k, stride);
-    return { strides: [stride, stride], dilations: [1, 1], pads };
-  }
-
-  activate(x, activation) {
-    return activation === null ? x : this.op(activation, [x]);
-  }
-
-  conv(x, channels, k, stride, activation = null) {
-    const depth = this.shape(x)[3];
-    const w = this.constant([k, k, depth, channels], Math.sqrt((activation ? 2 : 1) / (k * k * depth)));
-    const inputs = [x, w, this.constant([channels], 0.1)];
-    return this.activate(this.op("conv2d", inputs, { ...this.window(x, k, stride), groups: 1 }), activation);
-  }
-
-  depthwise(x, stride, activation) {
-    const depth = this.shape(x)[3];
-    const inputs = [x, this.constant([3, 3, depth, 1], Math.sqrt(2 / 9)), this.constant([depth], 0.1)];
-    return this.activate(this.op("depthwise_conv2d", inputs, this.window(x, 3, stride)), activation);
-  }
-
-  /** Global mean and a dense layer: logits. */
-  classify(x, classes) {
-    const mean = this.op("reduce_mean", [x], { axes: [1, 2], keepDims: false });
-    const depth = this.shape(mean)[1];
-    const y = this.op("dense", [
-      mean,
-      this.constant([depth, classes], Math.sqrt(1 / depth)),
-      this.constant([classes], 0.1),
-    ]);
-    this.builder.output(y, "y");
-    return this.builder.build();
-  }
-}
 
 /** MobileNetV2 of width 1.0 at 224 x 224, 1000 classes: 300.8 MMACs. */
 export function mobilenetV2(library) {
@@ -183,10 +111,12 @@ export function prunedToOddWidths(library, graph, share = PRUNED_SHARE) {
   return { ...cut(low), name: `${graph.name}-odd` };
 }
 
-/** Values for the only input of a network, from a seed. */
+/** Values for the only input of a network, from a seed: tokens of the vocabulary where it takes integers. */
 export function drawnInput(library, graph) {
   const random = new library.Random(SEED.input);
-  const length = graph.tensors.get(graph.inputs[0].tensor).type.shape.reduce((n, d) => n * d, 1);
+  const { shape, dtype } = graph.tensors.get(graph.inputs[0].tensor).type;
+  const length = shape.reduce((n, d) => n * d, 1);
+  if (dtype === "i32") return Int32Array.from({ length }, () => Math.floor(VOCABULARY * random.next()));
   return Float32Array.from({ length }, () => random.normal());
 }
 
@@ -225,4 +155,16 @@ export const NETWORKS = {
     pruned: true,
     ...built((library) => prunedToOddWidths(library, resnet20(library))),
   },
+  ...Object.fromEntries(
+    Object.entries(tokenNetworks).map(([name, { build, ...facts }]) => [
+      name,
+      { ...facts, tokens: true, ...built(build) },
+    ]),
+  ),
+};
+
+/** Those that the bench measures when nothing is named, and the names that stand for several. */
+export const SETS = {
+  images: Object.keys(NETWORKS).filter((name) => !NETWORKS[name].tokens),
+  tokens: Object.keys(NETWORKS).filter((name) => NETWORKS[name].tokens),
 };

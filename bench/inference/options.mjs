@@ -1,7 +1,7 @@
 // The options of the bench.
 import { parseArgs } from "node:util";
 import { ENGINES } from "./engines.mjs";
-import { NETWORKS } from "./networks.mjs";
+import { SETS } from "./networks.mjs";
 
 /** All but the second way to run tfjs, which is slower than the first wherever the two differ. */
 const DEFAULT_ENGINES = Object.keys(ENGINES).filter((name) => name !== "tfjs-graph");
@@ -10,7 +10,7 @@ const SPEC = {
   json: { type: "string" },
   docs: { type: "boolean", default: false },
   from: { type: "string" },
-  networks: { type: "string", default: Object.keys(NETWORKS).join() },
+  networks: { type: "string", default: "images" },
   engines: { type: "string", default: DEFAULT_ENGINES.join() },
   where: { type: "string", default: "chromium,node20,node24" },
   nodes: { type: "string" },
@@ -48,7 +48,7 @@ export function parseOptions(argv, sharedData) {
     json: values.json ?? null,
     docs: values.docs,
     from: values.from ?? null,
-    networks: values.networks.split(","),
+    networks: values.networks.split(",").flatMap((name) => SETS[name] ?? [name]),
     engines: values.engines.split(","),
     where,
     rounds: count("rounds", values.rounds, 1),

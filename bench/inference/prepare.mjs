@@ -8,6 +8,7 @@ import { NETWORKS, macsOf } from "./networks.mjs";
 export function channelsFirst(graph) {
   const [port] = graph.inputs;
   const { type } = graph.tensors.get(port.tensor);
+  if (type.shape.length !== 4) return graph;
   const [n, h, w, c] = type.shape;
   const tensor = `${port.tensor}/nchw`;
   const transpose = {
@@ -30,20 +31,18 @@ const bytesOf = (array) => new Uint8Array(array.buffer, array.byteOffset, array.
 /** The library's modules that the bench uses beside its index. */
 export async function loadLibrary(dist) {
   const from = (file) => import(path.join(dist, file));
-  const [index, formats, emit, reference] = await Promise.all(
-    ["index.js", "formats/index.js", "emit/index.js", "host/reference.js"].map(from),
-  );
-  return { ...index, ...formats, ...emit, ...reference };
+  const files = ["index.js", "formats/index.js", "emit/index.js", "host/reference.js", "model/passes/index.js"];
+  return Object.assign({}, ...(await Promise.all(files.map(from))));
 }
 
 /** One network's folder: `package`, `model.onnx`, `model.tflite`, `tfjs`, `calls.json`, `calls.bin`, `input.bin`, `exact.bin`. */
 export async function prepareNetwork(library, name, { out, data }) {
-  const { title, pruned = false, ...network } = NETWORKS[name];
+  const { title, pruned = false, tokens = false, ...network } = NETWORKS[name];
   const graph = await network.graph(library, data);
   const input = network.input(library, graph, data);
   const [port] = graph.inputs;
   const [result] = graph.outputs;
-  const { shape } = graph.tensors.get(port.tensor).type;
+  const { shape, dtype } = graph.tensors.get(port.tensor).type;
 
   const dir = path.join(out, name);
   rmSync(dir, { recursive: true, force: true });
@@ -52,12 +51,12 @@ export async function prepareNetwork(library, name, { out, data }) {
     writeFileSync(path.join(dir, file), bytes);
   };
   const started = performance.now();
-  const files = await library.emitFiles(graph, { name });
+  const files = await library.emitFiles(tokens ? library.canonicalise(graph) : graph, { name });
   const emitMs = performance.now() - started;
   for (const [file, bytes] of files) write(path.join("package", file), bytes);
 
   const reference = new library.ReferenceExecutor(graph);
-  const exact = (await reference.run({ [port.name]: { data: input, shape, dtype: "f32" } }))[result.name].data;
+  const exact = (await reference.run({ [port.name]: { data: input, shape, dtype } }))[result.name].data;
   write("input.bin", bytesOf(input));
   write("exact.bin", bytesOf(exact));
 
@@ -74,7 +73,7 @@ export async function prepareNetwork(library, name, { out, data }) {
     title,
     pruned,
     macs: macsOf(library, graph),
-    input: { name: port.name, shape },
+    input: { name: port.name, shape, dtype },
     output: result.name,
     emitMs,
     bytes: { onnx: onnx.length, tflite: tflite.length },

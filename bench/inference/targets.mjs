@@ -1,15 +1,32 @@
 // What the comparison has to show, and whether it does.
+import { each } from "./combine.mjs";
 import { NETWORKS } from "./networks.mjs";
+import { geometricMean } from "./statistics.mjs";
 
-/** Geometric means over the networks in Chromium: [rival, our variant, required, aim]. */
-const MEANS = [
-  ["litert", "best", 2.0, 2.2],
-  ["tfjs-wasm", "best", 2.7, 3],
-  ["ort-web", "best", 3.5, 4],
-  ["tfjs-wasm", "simd", 2.0, 2.3],
-];
-/** In Chromium, on every network, against the fastest rival. */
-const LEAST = 1.5;
+/**
+ * In Chromium, by the kind of network: geometric means over the networks, [rival, our variant, required, aim], and the
+ * least on every network against the fastest rival.
+ */
+const KINDS = {
+  images: {
+    means: [
+      ["litert", "best", 2.0, 2.2],
+      ["tfjs-wasm", "best", 2.7, 3],
+      ["ort-web", "best", 3.5, 4],
+      ["tfjs-wasm", "simd", 2.0, 2.3],
+    ],
+    least: 1.5,
+  },
+  tokens: {
+    means: [
+      ["litert", "best", 1.3, 1.8],
+      ["tfjs-wasm", "best", 2, 3],
+      ["ort-web", "best", 2, 3],
+    ],
+    least: 1,
+  },
+};
+const kindOf = (network) => (NETWORKS[network]?.tokens ? "tokens" : "images");
 /** On Node 24, pruned networks and those below this many MACs, against native ONNX Runtime. */
 const NATIVE = { below: 50e6, required: 1 };
 /** Times that tfjs-wasm's load and first run take, in ours: required and aim. */
@@ -43,21 +60,31 @@ function least(list) {
   return { where, value, quiet: smallest("quiet"), processor: smallest("processor") };
 }
 
-function inChromium(place) {
-  const known = MEANS.filter(([rival, variant]) => place.means[rival]?.[variant]);
-  const list = known.map(([rival, variant, required, aim]) => {
-    const { ratio, ...others } = place.means[rival][variant];
-    return target(`geometric mean, ${variant} variant, over ${rival}`, ratio, required, { aim, ...others });
+const inChromium = (place) =>
+  Object.keys(KINDS).flatMap((kind) => {
+    const networks = place.networks.filter((n) => kindOf(n.network) === kind);
+    return networks.length === 0 ? [] : inKind(networks, kind);
   });
-  const all = place.networks.flatMap((n) => Object.values(n.ratios).map((r) => [n.network, r.best]));
+
+function inKind(networks, kind) {
+  const { means, least: required } = KINDS[kind];
+  const of = kind === "images" ? "" : ` of ${kind}`;
+  const known = means.filter(([rival, variant]) => networks.every((n) => n.ratios[rival]?.[variant]));
+  const list = known.map(([rival, variant, least, aim]) => {
+    const all = networks.map((n) => n.ratios[rival][variant]);
+    const { ratio, ...others } = each(all, geometricMean);
+    return target(`geometric mean${of}, ${variant} variant, over ${rival}`, ratio, least, { aim, ...others });
+  });
+  const all = networks.flatMap((n) => Object.values(n.ratios).map((r) => [n.network, r.best]));
   if (all.length === 0) return list;
   const { value, ...others } = least(all);
-  return [...list, target("every network, best variant, over the fastest rival", value, LEAST, others)];
+  return [...list, target(`every network${of}, best variant, over the fastest rival`, value, required, others)];
 }
 
 function onNode24(place) {
   const small = place.networks
-    .filter((n) => n.ratios["ort-node"] && (n.macs < NATIVE.below || NETWORKS[n.network].pruned))
+    .filter((n) => n.ratios["ort-node"] && kindOf(n.network) === "images")
+    .filter((n) => n.macs < NATIVE.below || NETWORKS[n.network].pruned)
     .map((n) => [n.network, n.ratios["ort-node"].best]);
   if (small.length === 0) return [];
   const { value, ...others } = least(small);

@@ -9,6 +9,7 @@ import type { Graph } from "../../src/model/types.js";
 const bench = (file: string): Promise<any> => import(new URL(`../../bench/inference/${file}`, import.meta.url).href);
 const statistics = await bench("statistics.mjs");
 const networks = await bench("networks.mjs");
+const { tokenNetworks, VOCABULARY } = await bench("token-networks.mjs");
 const { channelsFirst } = await bench("prepare.mjs");
 const { measureNetwork } = await bench("interleave.mjs");
 const { combinePlace, combineCold } = await bench("combine.mjs");
@@ -111,6 +112,38 @@ describe("networks", () => {
   });
 });
 
+describe("networks of tokens", () => {
+  const build = (name: string): Graph => tokenNetworks[name].build(library);
+
+  test("have the MACs of their shapes: projections, hidden layer, two products for each block", () => {
+    const blocks = (count: number, tokens: number, width: number, hidden: number): number =>
+      count * tokens * (4 * width * width + 2 * width * hidden + 2 * tokens * width);
+    expect(networks.macsOf(library, build("distilbert"))).toBe(blocks(6, 128, 256, 1024));
+    expect(networks.macsOf(library, build("intent"))).toBe(blocks(4, 24, 128, 512) + 128 * 7);
+    expect(networks.macsOf(library, build("vit"))).toBe(blocks(6, 49, 96, 384) + 49 * 16 * 96 + 96 * 10);
+  });
+
+  test.each(Object.keys(tokenNetworks).filter((name) => tokenNetworks[name].pruned))(
+    "%s has fewer heads and odd hidden widths, and about half of the MACs",
+    (name) => {
+      const [pruned, whole] = [build(name), build(name.replace("-pruned", ""))];
+      const share = networks.macsOf(library, pruned) / networks.macsOf(library, whole);
+      expect(share).toBeGreaterThan(0.4);
+      expect(share).toBeLessThan(0.6);
+      const hidden = pruned.nodes.filter((n) => n.op === "gelu").map((n) => pruned.tensors.get(n.outputs[0]!)!);
+      expect(hidden.map((t) => t.type.shape[2]! % 2)).toEqual(hidden.map(() => 1));
+    },
+  );
+
+  test("tokens are drawn from the vocabulary", () => {
+    const ids: Int32Array = networks.drawnInput(library, build("intent"));
+    expect(ids).toBeInstanceOf(Int32Array);
+    expect(Math.min(...ids)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...ids)).toBeLessThan(VOCABULARY);
+    expect(new Set(ids).size).toBeGreaterThan(15);
+  });
+});
+
 /** A package that gives `y`, as the bench finds it. */
 function fakePackage(y: readonly number[]) {
   const files: Record<string, Float32Array> = {
@@ -208,6 +241,23 @@ describe("comparison", () => {
     expect(native).toMatchObject({ where: "resnet8", value: 0.9, required: 1, met: false });
   });
 
+  test("networks of tokens are held against targets of their own", () => {
+    const [first] = repeats;
+    const { results } = first!;
+    const tokens = { ...results[0], network: "intent" };
+    const both = combinePlace([{ ...first, results: [results[0], tokens] }]);
+    const list = compareWithTargets({
+      places: { chromium: both },
+      cold: {},
+      networks: [sized("intent")],
+      emission: null,
+    });
+    const over = (what: RegExp) => list.find((t: any) => what.test(t.what));
+    expect(over(/^geometric mean, best variant, over tfjs-wasm/)).toMatchObject({ value: 4, required: 2.7 });
+    expect(over(/^geometric mean of tokens, best variant, over tfjs-wasm/)).toMatchObject({ value: 4, required: 2 });
+    expect(over(/^every network of tokens/)).toMatchObject({ where: "intent", required: 1 });
+  });
+
   test("the floor holds for the real networks: best variant on Node 24, strict SIMD before", () => {
     expect(floorVerdicts({ node24: place })).toEqual([
       { node: "24.0.0", network: "resnet8", rule: "best variant", ratio: 4, required: 1.8, ok: true },
@@ -276,6 +326,8 @@ describe("options", () => {
     expect(parse().where).toEqual(["chromium", "node20", "node24"]);
     expect(parse("--nodes", "20,24").where).toEqual(["node20", "node24"]);
     expect(parse("--networks", "vww", "--where", "chromium")).toMatchObject({ networks: ["vww"], where: ["chromium"] });
+    expect(parse("--networks", "tokens").networks).toEqual(Object.keys(tokenNetworks));
+    expect(parse("--networks", "tokens,vww").networks).toHaveLength(9);
     expect(() => parse("--rounds", "0")).toThrow(/at least 1/);
   });
 });
