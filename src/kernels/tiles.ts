@@ -93,12 +93,26 @@ export function tileNames({ rows, nr }: Pick<TileRows, "rows" | "nr">, n: number
 
 const NONE: ReadonlySet<string> = new Set();
 
+/** Plans that were made: a pruner asks for those of the same few layers for hundreds of networks that differ in one. */
+const planned = new Map<string, readonly TileRows[]>();
+const MOST_PLANNED = 4096;
+
 /**
  * Tiles that cover m pixels and n channels in the fewest predicted cycles, the highest first: 7 pixels are 4x8 and 3x12.
  * Every height has the width that suits it, since panels of 4 channels serve all widths.
  * @param written functions that the module has already, of the same sums: they add no code
  */
 export function planRows(m: number, n: number, variant: Variant, written = NONE): readonly TileRows[] {
+  const key = `${m} ${n} ${variant} ${[...written].sort().join(" ")}`;
+  const known = planned.get(key);
+  if (known) return known;
+  if (planned.size >= MOST_PLANNED) planned.clear();
+  const plan = bestRows(m, n, variant, written);
+  planned.set(key, plan);
+  return plan;
+}
+
+function bestRows(m: number, n: number, variant: Variant, written: ReadonlySet<string>): readonly TileRows[] {
   const heights = WIDTHS[variant].map(([rows, widths]) =>
     widths.map((nr) => ({
       ...{ rows, nr, cycles: heightCycles(rows, n, nr, variant) },

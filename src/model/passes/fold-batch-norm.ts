@@ -52,7 +52,7 @@ export function foldBatchNorm(graph: Graph): Graph {
       continue;
     }
     const channels = affine.scale.length;
-    const weights = Float32Array.from(w.data, (v, i) => v * affine.scale[i % channels]!);
+    const weights = scaled(w.data, affine.scale);
     const biases = Float32Array.from(affine.shift, (s, c) => {
       return s + (bias ? (bias.data as Float32Array)[c]! * affine.scale[c]! : 0);
     });
@@ -68,6 +68,15 @@ export function foldBatchNorm(graph: Graph): Graph {
   if (replaced.size === 0) return graph;
   const nodes = graph.nodes.flatMap((node) => replaced.get(node.name) ?? [node]);
   return removeDeadNodes(verify(inferTypes({ ...graph, nodes, tensors })));
+}
+
+/** Every row of channels times their scales; loops, since a pruner folds the network anew for every candidate. */
+function scaled(weights: Float32Array, scale: Float64Array): Float32Array {
+  const channels = scale.length;
+  const result = new Float32Array(weights.length);
+  for (let row = 0; row < weights.length; row += channels)
+    for (let c = 0; c < channels; c++) result[row + c] = weights[row + c]! * scale[c]!;
+  return result;
 }
 
 /** Operators whose output channel is the last axis of their weights; depthwise weights [.., c, m] run over c*m too. */
