@@ -21,19 +21,18 @@ const PAGE_TIMEOUT = 15 * 60_000;
 export const SLOWED = 4;
 
 export const PLACES = {
-  node20: { title: "Node 20", profile: "node-generic", choice: {}, time: node("20") },
-  node24: { title: "Node 24", profile: "node-24", choice: {}, time: node("24") },
+  node20: { title: "Node 20", profile: "node-generic", choice: () => ({}), time: node("20") },
+  node24: { title: "Node 24", profile: "node-24", choice: () => ({}), time: node("24") },
   chromium: {
     title: "Chromium",
     profile: "chromium",
-    choice: {},
+    choice: () => ({}),
     time: (library) => (groups, choice) => library.measureInChromium(groups, { ...choice, timeoutMs: PAGE_TIMEOUT }),
   },
   throttled: {
     title: `Chromium, slowed ${SLOWED} times (simulated)`,
     profile: "chromium-throttled",
-    // The browser stops the page for moments of its choice: a sample must hold many of them.
-    choice: { sampleMs: 20, runs: 15, warmupMs: 400 },
+    choice: (library) => library.SLOWED,
     time: (library) => (groups, choice) =>
       library.measureInChromium(groups, { ...choice, throttle: SLOWED, timeoutMs: PAGE_TIMEOUT }),
   },

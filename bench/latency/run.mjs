@@ -30,6 +30,7 @@ const library = {
   ...(await from("index.js")),
   ...(await from("measure/index.js")),
   ...(await from("build/calibrate.js")),
+  ...(await from("build/time-on.js")),
 };
 
 const profileFile = (name) => path.join(root, "targets/devices", `${name}.json`);
@@ -37,7 +38,7 @@ const profileFile = (name) => path.join(root, "targets/devices", `${name}.json`)
 async function profileOf(place, networks, dirs) {
   if (!options.calibrate) return JSON.parse(readFileSync(profileFile(place.profile), "utf8"));
   const time = place.time(library);
-  const timed = await library.timeNetworks(networks, dirs, { time, ...place.choice });
+  const timed = await library.timeNetworks(networks, dirs, { time, ...place.choice(library) });
   return library.profileOf({ name: place.profile }, timed);
 }
 
@@ -64,7 +65,7 @@ try {
     const { timed, engine } = await library.timeNetworks(networks, dirs, {
       time: place.time(library),
       runs: 100,
-      ...place.choice,
+      ...place.choice(library),
       ...(options.runs && { runs: Number(options.runs) }),
       variant: profile.variant,
     });

@@ -10,4 +10,5 @@ export {
 } from "./compare.js";
 export { memoryPlanSvg } from "./memory-figure.js";
 export { loadDevice, loadTarget } from "./targets.js";
+export { SLOWED } from "./time-on.js";
 export type { BuildOptions, BuildProgress, BuildResult, DeviceBudget, DevicesResult, TestReport } from "./types.js";

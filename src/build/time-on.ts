@@ -18,8 +18,7 @@ export interface DeviceTimes {
 }
 
 /** A browser that is slowed on purpose is stopped for moments of its choice: a sample must hold many of them. */
-const SLOWED = { sampleMs: 20, warmupMs: 400 };
-const SLOWED_RUNS = 30;
+export const SLOWED = { sampleMs: 20, warmupMs: 400, runs: 15 };
 
 /** `slowed 4 times` -> 4; null for what is not slowed. */
 export function throttleOf({ simulated }: Pick<DeviceProfile, "simulated">): number | null {
@@ -33,7 +32,7 @@ async function inChromium(
   runs: number,
 ): Promise<Measurement[] | null> {
   const throttle = throttleOf(profile);
-  const slow = throttle === null ? { runs } : { ...SLOWED, throttle, runs: Math.min(runs, SLOWED_RUNS) };
+  const slow = throttle === null ? { runs } : { ...SLOWED, throttle, runs: Math.min(runs, 2 * SLOWED.runs) };
   try {
     return (await measureInChromium([dirs], slow))[0]!;
   } catch (error) {

@@ -71,6 +71,14 @@ describe("wrong input: one clear sentence, exit code 1, nothing half-written", (
     expectRefused(["inspect", file], "E_FORMAT", /text\.tflite/);
   });
 
+  test("a calibration that cannot end in a profile is refused before it begins", () => {
+    const calibrate = (file: string, ...rest: string[]): string[] => ["measure", at(file), "--calibrate", ...rest];
+    expectRefused(calibrate("phone"), "E_OPTION", /phone is no name of one/);
+    expectRefused(calibrate("nowhere/phone.json"), "E_OPTION", /no folder .*nowhere/);
+    expectRefused(calibrate("phone.json", "--profile"), "E_OPTION", /networks of its own/);
+    expectRefused(calibrate("phone.json", "--serve", "--devices", "2"), "E_OPTION", /one device/);
+  });
+
   test("a cut .onnx", () => {
     const whole = readFileSync(at("tiny.onnx"));
     expectRefused(["inspect", put("cut.onnx", whole.subarray(0, whole.length - 40))], "E_FORMAT", /cut\.onnx/);

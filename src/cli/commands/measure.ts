@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import {
@@ -173,9 +174,6 @@ export const measure = defineCommand(
   },
 );
 
-/** A browser that is slowed on purpose is stopped for moments of its choice: a sample must hold many of them. */
-const SLOWED = { sampleMs: 20, runs: 15, warmupMs: 400 };
-
 /** Times the kernel families on a device and writes its profile. */
 async function calibration(
   file: string,
@@ -200,7 +198,11 @@ async function calibration(
       "End it with .json.",
     );
   }
-  const { calibrate } = await import("../../build/index.js");
+  const folder = path.dirname(path.resolve(file));
+  if (!existsSync(folder)) {
+    throw new IdapError("E_OPTION", `there is no folder ${folder} for the profile`, "Make it, or name another.");
+  }
+  const { calibrate, SLOWED } = await import("../../build/index.js");
   const { runtime, variant, engine, throttle, headed, serve, host, port, timeout, quiet } = values;
   const timeoutMs = timeout * 60_000;
   const profile = await calibrate({
@@ -235,6 +237,8 @@ async function calibration(
 }
 
 interface Choices {
+  readonly calibrate: boolean;
+  readonly devices: number;
   readonly profile: boolean;
   readonly serve: boolean;
   readonly headed: boolean;
@@ -246,6 +250,12 @@ interface Choices {
 /** Options that say different things are told, not ignored. */
 function checkTogether(runtime: Runtime, values: Choices): void {
   const wrong = (message: string, hint: string): IdapError => new IdapError("E_OPTION", message, hint);
+  if (values.calibrate && (values.profile || values.against.length > 0)) {
+    throw wrong("--calibrate times networks of its own", "Leave out --profile and --against.");
+  }
+  if (values.calibrate && values.devices > 1) {
+    throw wrong("a profile is of one device", "Leave out --devices, and calibrate one after the other.");
+  }
   if (values.profile && values.against.length > 0) {
     throw wrong("--profile looks at one package", "Leave out --against.");
   }
