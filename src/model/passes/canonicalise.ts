@@ -1,14 +1,17 @@
 import { sizeOf, type Graph } from "../types.js";
 import { recogniseActivations } from "./activations.js";
 import { normaliseArithmetic } from "./arithmetic.js";
+import { recogniseAttention } from "./attention.js";
 import { recogniseBounds } from "./bounds.js";
 import { absorbChannelConstants } from "./channel-affine.js";
 import { sliceConstantGathers } from "./constant-gathers.js";
 import { removeDeadNodes } from "./dead-nodes.js";
+import { recogniseDense } from "./dense-products.js";
 import { foldConstants } from "./fold-constants.js";
 import { removeIdentities } from "./identities.js";
 import { mergeDuplicates } from "./merge-duplicates.js";
 import { recogniseNormalisation } from "./normalisation.js";
+import { delayRowReshapes } from "./row-reshapes.js";
 import { recogniseSlopes } from "./slopes.js";
 import { recogniseSoftmax } from "./softmax.js";
 import { cancelTransposes } from "./transposes.js";
@@ -22,11 +25,14 @@ const PASSES: readonly ((graph: Graph) => Graph)[] = [
   normaliseArithmetic,
   mergeDuplicates,
   movedTransposes,
+  recogniseDense,
   recogniseBounds,
   recogniseSlopes,
   recogniseSoftmax,
   recogniseNormalisation,
   recogniseActivations,
+  delayRowReshapes,
+  recogniseAttention,
   absorbChannelConstants,
 ];
 

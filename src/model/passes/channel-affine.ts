@@ -13,22 +13,41 @@ export function absorbChannelConstants(graph: Graph): Graph {
     const [a, b] = node.inputs as [string, string];
     const [y, constant] = view.constant(a) ? [b, a] : [a, b];
     if (view.type(y).shape.length === 0) return null;
+    const apart = view.maker(y, "reshape");
+    if (apart && view.usedOnce(y)) return beforeReshape(node, apart, constant, view);
     const values = perChannel(constant, view.type(y).shape.at(-1)!, view);
-    const before = values && view.usedOnce(y) ? view.maker(y, ...LAYERS, "reshape") : null;
+    const before = values && view.usedOnce(y) ? view.maker(y, ...LAYERS) : null;
     if (!before) return null;
-    if (before.op === "reshape") return beforeReshape(node, before, values!, view);
     if (before.op === "batch_norm") return intoNorm(node, before, values!, view);
     return node.op === "add" ? intoBias(before, values!, view) : asNorm(y, values!);
   });
 }
 
-/** A reshape that keeps the last axis (that of a convolution over one axis) waits until the constants are in place. */
-function beforeReshape(node: Node, reshape: Node, values: Float32Array, view: View): Replacement | null {
+/**
+ * A reshape that keeps the last axis (that of a convolution over one axis), or splits it (into heads and their features),
+ * waits until the constants are in place.
+ */
+function beforeReshape(node: Node, reshape: Node, constant: string, view: View): Replacement | null {
   const [y] = reshape.inputs as [string];
-  const layer = view.usedOnce(y) && view.type(y).shape.at(-1) === values.length && view.maker(y, ...LAYERS);
-  if (!layer) return null;
+  const channels = view.type(y).shape.at(-1);
+  const layer = view.usedOnce(y) && view.maker(y, ...LAYERS);
+  const values = layer && perTail(constant, view.type(reshape.outputs[0]!).shape, channels!, view);
+  if (!values) return null;
   const inner = { op: node.op, inputs: [y, vector("channels", values)] };
   return { op: "reshape", inputs: [inner], attrs: reshape.attrs };
+}
+
+/** One number for each index of the last axes, which are `channels` together. */
+function perTail(name: string, shape: readonly number[], channels: number, view: View): Float32Array | null {
+  let count = 1;
+  let first = shape.length;
+  while (first > 0 && count < channels) count *= shape[--first]!;
+  if (count !== channels) return null;
+  const tail = shape.slice(first);
+  if (tail.length === 1) return perChannel(name, channels, view);
+  const own = [...view.type(name).shape];
+  while (own.length > tail.length && own[0] === 1) own.shift();
+  return `${own}` === `${tail}` ? view.floats(name) : null;
 }
 
 /** One number for each index of the last axis; null when the constant is not that. */

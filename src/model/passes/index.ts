@@ -1,8 +1,10 @@
 export { recogniseActivations } from "./activations.js";
 export { normaliseArithmetic } from "./arithmetic.js";
+export { recogniseAttention } from "./attention.js";
 export { recogniseBounds } from "./bounds.js";
 export { canonicalise } from "./canonicalise.js";
 export { absorbChannelConstants } from "./channel-affine.js";
+export { recogniseDense } from "./dense-products.js";
 export { removeDeadNodes } from "./dead-nodes.js";
 export { expandOps } from "./expand.js";
 export { foldBatchNorm } from "./fold-batch-norm.js";
@@ -12,6 +14,7 @@ export { insertBatchNorm, type ChannelStatistics } from "./insert-batch-norm.js"
 export { mergeDuplicates } from "./merge-duplicates.js";
 export { multiplyComputedWeights } from "./computed-weights.js";
 export { recogniseNormalisation } from "./normalisation.js";
+export { delayRowReshapes } from "./row-reshapes.js";
 export { simulateQuantisation } from "./simulate-quantisation.js";
 export { recogniseSlopes } from "./slopes.js";
 export { recogniseSoftmax } from "./softmax.js";

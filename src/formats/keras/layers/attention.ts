@@ -29,6 +29,19 @@ function project(call: LayerCall, x: string, part: string, useBias: boolean): st
   return call.emit("add", [y, call.weightShaped(`${part}/bias`, [shape[0]!, 1, shape[1]!])]);
 }
 
+/** What Keras adds to the scores of keys that are not to be seen. */
+const HIDDEN = -1e9;
+
+/** A mask [b, t, s], true where query t may see key s, of all heads. */
+function masked(call: LayerCall, scores: string, mask: string): string {
+  call.needRank(3, mask);
+  const { shape, dtype, batchAxis } = call.typeOf(mask);
+  const seen = dtype === "bool" ? mask : call.emit("cast", [mask], { to: "bool" });
+  const all = shape.map((d, i) => (i === batchAxis ? -1 : d));
+  const one = call.emit("reshape", [seen], { shape: [all[0]!, 1, ...all.slice(1)] });
+  return call.emit("add", [scores, call.emit("select", [one, call.scalar(0), call.scalar(HIDDEN)])]);
+}
+
 /** softmax(Q K^T / sqrt(key_dim)) V for each head, and a dense layer over all heads. */
 export const MultiHeadAttention = defineLayer({
   config: options,
@@ -48,10 +61,10 @@ export const MultiHeadAttention = defineLayer({
   read(call, c) {
     const query = operand(call, 0, "query");
     const value = operand(call, 1, "value");
-    if (query === undefined || value === undefined || call.inputs.length > 3 || call.named.has("attention_mask")) {
+    if (query === undefined || value === undefined || call.inputs.length > 3) {
       throw new IdapError(
         "E_UNSUPPORTED",
-        `${call.where} is called with ${call.inputs.length} operands; query, value and key are read, masks are not`,
+        `${call.where} is called with ${call.inputs.length} operands; query, value, key and attention_mask are read`,
       );
     }
     const key = operand(call, 2, "key") ?? value;
@@ -61,7 +74,8 @@ export const MultiHeadAttention = defineLayer({
     ) as [string, string, string];
     const scaled = call.emit("mul", [q, call.scalar(1 / Math.sqrt(c.key_dim))]);
     const scores = call.emit("matmul", [scaled, k], { transposeA: false, transposeB: true });
-    const weights = call.emit("softmax", [scores], { axis: 3 });
+    const mask = call.named.get("attention_mask");
+    const weights = call.emit("softmax", [mask === undefined ? scores : masked(call, scores, mask)], { axis: 3 });
     const mixed = call.emit("matmul", [weights, v], { transposeA: false, transposeB: false });
     const y = einsum(call, "bntd,ndo->bto", [mixed, call.weight("attention_output/kernel", 3).tensor]);
     return c.use_bias ? call.result("add", [y, call.weight("attention_output/bias", 1).tensor]) : y;
