@@ -24,7 +24,7 @@ beforeAll(async () => {
   const ns = Object.fromEntries(Object.entries(generic.ns).map(([k, v]) => [k, 3 * v]));
   writeFileSync(phone, JSON.stringify({ ...generic, name: "phone", engine: "Safari 17", ns }));
   dense = { generic: predictLatency(source, generic).ms, phone: predictLatency(source, loadDevice(phone)).ms };
-  const { out: _out, device: _device, ...options } = quickBuild(project, out, { sweep: true });
+  const { out: _out, device: _device, ...options } = quickBuild(project, out, { sweep: true, measure: false });
   built = await buildForDevices({ ...options, out, pruning: { ...options.pruning, maxDrop: 30 } }, [
     { device: "node-generic" },
     { device: phone, ms: 0.8 * dense.phone },
@@ -41,12 +41,12 @@ describe("a build for several devices", () => {
     expect(built.devices[1]!.latency.densePredictedMs).toBeCloseTo(dense.phone, 12);
   });
 
-  test("is accepted only where every device's package is, and inside the budget by prediction where the device is elsewhere", () => {
-    const [, far] = built.devices;
-    expect(built.accepted).toBe(built.devices.every((d) => d.accepted));
-    const inside = far!.latency.predictedMs <= far!.latency.budgetMs! * (1 + 1e-9);
-    if (far!.accepted) expect(inside).toBe(true);
-    else if (!inside) expect(far!.reason).toMatch(/phone|faster|points/);
+  test("is accepted where every device's package is, inside the budget by prediction where nothing is measured", () => {
+    expect(built.accepted).toBe(true);
+    expect(built.devices.map((d) => d.reason)).toEqual([undefined, undefined]);
+    const { predictedMs, budgetMs } = built.devices[1]!.latency;
+    expect(predictedMs).toBeLessThanOrEqual(budgetMs! * (1 + 1e-9));
+    expect(predictedMs).toBeGreaterThan(0.3 * budgetMs!);
   });
 
   test("starts every device from the same dense network and accuracy", () => {
