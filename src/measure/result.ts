@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { fromWords, type Words } from "../model/words.js";
-import { VARIANTS, type Engine, type Variant } from "./engine.js";
+import { isStrict, VARIANTS, type Engine, type Variant } from "./engine.js";
 import type { LocalPackage, TimedPassport } from "./job.js";
 import { pairedRatio, summarize, type Ratio, type Steady } from "./statistics.js";
 import { CAPACITY, MINUTE_CAPACITY, TIMELINE_POINTS, type TimedJob, type TimedPackage } from "./device/timing.mjs";
@@ -29,7 +29,7 @@ export interface Measurement {
   readonly memoryBytes: number;
   /** Memory of the engine's process before the first sample and after the last, where it tells. */
   readonly processBytes: { readonly start: number; readonly end: number } | null;
-  /** Whether the strict variant gave the stored bits on the stored test vector; `unchecked`: another variant, or nothing stored. */
+  /** Whether a strict variant gave the stored bits on the stored test vector; `unchecked`: another variant, or nothing stored. */
   readonly outputs: "identical" | "different" | "unchecked";
   /** How many times as fast as the first package of its group, paired by round; null for the first itself. */
   readonly speedup: Ratio | null;
@@ -123,7 +123,7 @@ function measurementOf(
 
 /** The passport's hash is over the values of the interface; engines send words as they lie in memory. */
 function compareOutputs({ outputs: ports, selfTest }: TimedPassport, timed: TimedPackage): Measurement["outputs"] {
-  if (timed.variant !== "simd" || timed.outputs === null || !ports || !selfTest?.sha256) return "unchecked";
+  if (!isStrict(timed.variant) || timed.outputs === null || !ports || !selfTest?.sha256) return "unchecked";
   const hash = createHash("sha256");
   for (const [i, port] of ports.entries()) {
     const words = Uint8Array.from(Buffer.from(timed.outputs[i] ?? "", "hex"));

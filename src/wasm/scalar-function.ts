@@ -5,6 +5,7 @@
 import { invariant } from "../model/errors.js";
 import { CodeReader, leb, plainInstruction } from "./instructions.js";
 import { LANE_OPS, SHIFTS, TYPE_OF, VALUE_TYPE, type Kind, type LaneOp } from "./lanes.js";
+import { memoryInstruction, type VectorStack } from "./scalar-memory.js";
 import type { Signature } from "./scalar.js";
 import { Body, constantVec, isUniform, isV128, Place, type Vec } from "./vectors.js";
 import { skipInstruction } from "./walk.js";
@@ -42,11 +43,11 @@ export function scalarFunction(body: Uint8Array, own: Signature, functions: read
   }
 }
 
-class Lowering {
+class Lowering implements VectorStack {
   readonly out: Body;
   /** Whether every vector fitted into the form of its place. */
   settled = true;
-  private readonly reader: CodeReader;
+  readonly reader: CodeReader;
   private readonly stack: Entry[] = [];
   private readonly frames: Frame[] = [];
   private blocks = 0;
@@ -97,17 +98,17 @@ class Lowering {
     if (!place.assign(this.out, vec)) this.settled = false;
   }
 
-  private push(vec: Vec): void {
+  push(vec: Vec): void {
     this.alike(isUniform(vec, "f32"));
     this.stack.push(vec);
   }
 
   /** What a function that returns a vector must not do. */
-  private alike(condition: boolean): void {
+  alike(condition: boolean): void {
     invariant(!this.oneLane || condition, "a function that returns a vector treats all lanes alike, or is inlined");
   }
 
-  private vec(): Vec {
+  vec(): Vec {
     const entry = this.stack.pop();
     invariant(entry, "a vector is on the stack");
     return entry;
@@ -122,7 +123,7 @@ class Lowering {
   }
 
   /** Takes a scalar off the stack into a local; `use` puts it back as often as it likes. */
-  private spilled(type: number, use: (local: number) => void): void {
+  spilled(type: number, use: (local: number) => void): void {
     this.popScalars(1);
     const local = this.out.local(type);
     this.out.set(local);
@@ -373,7 +374,7 @@ class Lowering {
         });
       });
     }
-    if (op <= 0x0b || (op >= 0x54 && op <= 0x5d)) return this.memory(op);
+    if (op <= 0x0b || (op >= 0x54 && op <= 0x5d)) return memoryInstruction(op, this);
     switch (op) {
       case 0x0c:
         return this.push(constantVec(this.reader.take(16)));
@@ -560,79 +561,6 @@ class Lowering {
     });
     this.out.releaseVec(from);
     this.push(vec);
-  }
-
-  // Memory.
-
-  /** Loads and stores: of four lanes, of one for all of them, of one, of two. */
-  private memory(op: number): void {
-    const { reader, out } = this;
-    const align = Math.min(reader.u32(), 2);
-    const offset = reader.u32();
-    const access = (code: number, address: number, plus: number, atMost = align): void => {
-      out.get(address);
-      out.emit(code, ...leb(atMost), ...leb(offset + plus));
-    };
-    const load = (address: number, plus = 0): void => {
-      access(0x2a, address, plus);
-    };
-    const store = (address: number, plus: number, put: () => void): void => {
-      out.get(address);
-      put();
-      out.emit(0x38, ...leb(align), ...leb(offset + plus));
-    };
-    const loaded = (uniform: boolean, put: (address: number, lane: number) => void, kind: Kind = "f32"): void => {
-      this.spilled(VALUE_TYPE.i32, (address) => this.push(out.vector(kind, uniform, (i) => put(address, i))));
-    };
-    const zero = (): void => out.emit(0x43, 0, 0, 0, 0);
-    switch (op) {
-      case 0x00: // v128.load
-        return loaded(false, (address, i) => load(address, 4 * i));
-      case 0x09: // load32_splat
-        return loaded(true, (address) => load(address));
-      case 0x0a: // load64_splat
-        return loaded(true, (address) => access(0x2b, address, 0), "f64");
-      case 0x5c: // load32_zero
-        return loaded(false, (address, i) => (i < 1 ? load(address) : zero()));
-      case 0x5d: // load64_zero
-        return loaded(false, (address, i) => (i < 2 ? load(address, 4 * i) : zero()));
-      case 0x56: // load32_lane, load64_lane
-      case 0x57: {
-        const lane = reader.byte();
-        const [first, count] = op === 0x56 ? [lane, 1] : [2 * lane, 2];
-        const from = this.vec();
-        loaded(false, (address, i) => {
-          if (i >= first && i < first + count) load(address, 4 * (i - first));
-          else out.lane(from, i, "f32");
-        });
-        return out.releaseVec(from);
-      }
-      case 0x0b: // v128.store
-        return this.stored((address, vec) => {
-          for (let i = 0; i < 4; i++) store(address, 4 * i, () => out.lane(vec, i, "f32"));
-        });
-      case 0x5a: {
-        // store32_lane
-        const lane = reader.byte();
-        return this.stored((address, vec) => store(address, 0, () => out.lane(vec, lane, "f32")));
-      }
-      case 0x5b: {
-        // store64_lane
-        const lane = reader.byte();
-        return this.stored((address, vec) => {
-          for (const i of [0, 1]) store(address, 4 * i, () => out.lane(vec, 2 * lane + i, "f32"));
-        });
-      }
-      default:
-        invariant(false, `the SIMD instruction 0x${op.toString(16)} has no scalar form yet: see src/wasm/lanes.ts`);
-    }
-  }
-
-  private stored(put: (address: number, vec: Vec) => void): void {
-    this.alike(false);
-    const vec = this.vec();
-    this.spilled(VALUE_TYPE.i32, (address) => put(address, vec));
-    this.out.releaseVec(vec);
   }
 }
 
