@@ -41,14 +41,19 @@ export function convGeometry(step: ConvStep, x: TensorLayout, y: TensorLayout, f
     kh === 1 || oneRun ? { seg: walk.seg * (oneRun ? kh : 1), ny: 1, yStep: 0 } : { seg: walk.seg, ny: kh, yStep };
 
   const pointwise = kh === 1 && kw === 1 && step.strides[0] === 1 && step.strides[1] === 1;
+  // Pixels below each other are as good as a row: sequences often lie as images of width 1. Seven layers of 9 taps over 98
+  // frames took 1.3 (strict) to 1.5 times as long pixel by pixel, depthwise ones 1.5 to 1.9 times (Node 24, Zen 3).
+  const tall = y.w === 1 && y.h > 1;
   const asOneRow = flat && pointwise && step.pads.every((p) => p === 0) && !hasBorder(x) && !hasBorder(y);
   return {
-    ...(asOneRow ? { images: 1, rows: 1, cols: y.n * y.h * y.w } : { images: y.n, rows: y.h, cols: y.w }),
+    ...(asOneRow
+      ? { images: 1, rows: 1, cols: y.n * y.h * y.w }
+      : { images: y.n, rows: tall ? 1 : y.h, cols: tall ? y.h : y.w }),
     segmentChannels,
     k: kh * kw * segmentChannels,
     ...walk,
     ...vertical,
-    xCol: step.strides[1] * pixel,
+    xCol: tall ? step.strides[0] * row : step.strides[1] * pixel,
     xRow: step.strides[0] * row,
     xImage: imageBytes(x),
     xStart: -(step.pads[0] * row + step.pads[1] * pixel),

@@ -3,7 +3,7 @@ import type { TileGeometry } from "../kernels/tile-source.js";
 import { channelBlocks, planRows, tileNames, type TileRows, type Variant } from "../kernels/tiles.js";
 import { panelsBytes } from "../kernels/weights.js";
 import { convGeometry } from "./conv-geometry.js";
-import { hasBorder, type LaidOut } from "./layout.js";
+import { hasBorder, pixelBytes, type LaidOut } from "./layout.js";
 import { movedBytes, type MovedBytes } from "./moved-bytes.js";
 import { isWinograd, winogradTiles } from "./source-winograd.js";
 import { ACTIVATION_CODE, stepInputs, type ConvStep, type Step } from "./steps.js";
@@ -60,7 +60,7 @@ export function convParts(step: ConvStep, laid: LaidOut, variant: Variant): Conv
 /** What a convolution's tile functions depend on besides their size. */
 export function tileGeometry(step: ConvStep, laid: LaidOut): TileGeometry {
   const { xCol, k, seg, nx, xStep, ny, yStep } = convShape(step, laid);
-  const strideOf = (tensor: string): number => laid.layouts.get(tensor)!.cs * 4;
+  const strideOf = (tensor: string): number => pixelBytes(laid.layouts.get(tensor)!);
   const rCol = step.residual === null ? null : strideOf(step.residual);
   const sums = { panel: panelsBytes(4, k), seg, nx, xStep, ny, yStep };
   return { xCol, yCol: strideOf(step.y), rCol, ...sums, act: ACTIVATION_CODE[step.act] };

@@ -53,6 +53,8 @@ export function imageOf(shape: Shape): { n: number; h: number; w: number; c: num
 const NO_BORDER = [0, 0, 0, 0] as const;
 
 export const rowBytes = (l: TensorLayout): number => (l.border[1] + l.w + l.border[3]) * l.cs * 4;
+/** From pixel to pixel of a row, and of a column where rows hold a single one. */
+export const pixelBytes = (l: TensorLayout): number => (l.w === 1 ? rowBytes(l) : l.cs * 4);
 export const imageBytes = (l: TensorLayout): number => (l.border[0] + l.h + l.border[2]) * rowBytes(l);
 export const tensorBytes = (l: TensorLayout): number => l.n * imageBytes(l);
 /** From the start of the buffer to the first real pixel. */

@@ -5,7 +5,7 @@ import { panelWidths, rowTiles, type TileRows, type Variant } from "../kernels/t
 import { panelsBytes } from "../kernels/weights.js";
 import type { Scheme } from "../kernels/winograd.js";
 import { convParts, convShape, convTiles, tileGeometry } from "./kernel-plan.js";
-import { hasBorder, imageBytes, interiorBytes, rowBytes, type LaidOut } from "./layout.js";
+import { hasBorder, imageBytes, interiorBytes, pixelBytes, rowBytes, type LaidOut } from "./layout.js";
 import { Lines, type TileLibrary } from "./source-tiles.js";
 import { ACTIVATION_CODE, ROW_ACTIVATIONS, type ConvStep, type DepthwiseStep } from "./steps.js";
 
@@ -146,33 +146,37 @@ export function depthwiseBody(s: DepthwiseStep, weights: number, place: Place): 
   const { laid, tiles, variant } = place;
   const x = laid.layouts.get(s.x)!,
     y = laid.layouts.get(s.y)!;
-  const [kh, kw] = s.kernel;
   const pixel = x.cs * 4;
+  // A column of pixels goes as a row: the same taps in the same order, since the window is as narrow as the image.
+  const tall = y.w === 1 && s.kernel[1] === 1;
+  const [kh, kw] = tall ? [1, s.kernel[0]] : s.kernel;
+  const steps = [s.dilations[0] * rowBytes(x), s.dilations[1] * pixel] as const;
   const geometry = {
     channels: y.cs * 4,
-    xCol: s.strides[1] * pixel,
-    yCol: y.cs * 4,
+    xCol: tall ? s.strides[0] * rowBytes(x) : s.strides[1] * pixel,
+    yCol: pixelBytes(y),
     kh,
     kw,
-    kyStep: s.dilations[0] * rowBytes(x),
-    kxStep: s.dilations[1] * pixel,
+    kyStep: steps[tall ? 1 : 0],
+    kxStep: steps[tall ? 0 : 1],
     act: ACTIVATION_CODE[s.act],
   };
+  const [rows, cols] = tall ? [1, y.h] : [y.h, y.w];
   const out = new Lines();
   const start = place.at(s.x) - s.pads[0] * rowBytes(x) - s.pads[1] * pixel;
   out.add(`let a: usize = ${start}, y: usize = ${place.at(s.y)};`);
   const image = (): void => {
-    out.repeat(y.h, "i", () => {
+    out.repeat(rows, "i", () => {
       out.block("", () => {
         out.add("let p = a, q = y;");
-        for (const [pixels, count] of rowTiles(y.w, depthwisePixels(kw, variant))) {
+        for (const [pixels, count] of rowTiles(cols, depthwisePixels(kw, variant))) {
           const name = tiles.add(`depthwise${pixels}`, (n) => depthwiseTile(n, pixels, geometry));
           out.repeat(count, "j", () => {
             out.add(`${name}(p, ${weights}, q);`, `p += ${pixels * geometry.xCol}; q += ${pixels * geometry.yCol};`);
           });
         }
       });
-      if (y.h > 1) out.add(`a += ${s.strides[0] * rowBytes(x)}; y += ${rowBytes(y)};`);
+      if (rows > 1) out.add(`a += ${s.strides[0] * rowBytes(x)}; y += ${rowBytes(y)};`);
     });
   };
   if (y.n === 1) {
