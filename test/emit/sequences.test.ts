@@ -25,12 +25,12 @@ function sequences(down: boolean, channels: number, windows: readonly Window[], 
   const net = new Net(new Random(channels), "sequences");
   const both = (along: number, across: number): [number, number] => (down ? [along, across] : [across, along]);
   const x = net.input([...both(length, 1), channels]);
-  for (const { taps, stride = 1, dilation = 1, pads = [0, 0], across = 1 } of windows) {
+  for (const { taps, stride = 1, dilation = 1, pads: [before, behind] = [0, 0], across = 1 } of windows) {
     const side = (across - 1) / 2;
     const geometry = {
       strides: both(stride, 1),
       dilations: both(dilation, 1),
-      pads: [...both(pads[0], side), ...both(pads[1], side)],
+      pads: [...both(before, side), ...both(behind, side)],
     };
     const kernel = both(taps, across);
     const layer = (from: string): string =>
