@@ -18,6 +18,8 @@ export interface ChannelStats {
   readonly max: Float64Array;
   /** E_x of the share of positions with a value above zero. */
   readonly active: Float64Array;
+  /** E_x of the Frobenius norm of each head of an attention's result; empty for other tensors. */
+  readonly headNorm: Float64Array;
 }
 
 /** A pair of tensors of one shape whose difference is of interest: a unit's output and input. */
@@ -54,11 +56,14 @@ class Accumulator {
   readonly min: Float64Array;
   readonly max: Float64Array;
   readonly active: Float64Array;
+  readonly headNorm: Float64Array;
 
   constructor(
     readonly channels: number,
     readonly positions: number,
+    heads: number,
   ) {
+    this.headNorm = new Float64Array(heads);
     const zeros = (): Float64Array => new Float64Array(channels);
     this.norm = zeros();
     this.positiveNorm = zeros();
@@ -103,6 +108,12 @@ class Accumulator {
         min[c] = low;
         max[c] = high;
       }
+      const width = channels / this.headNorm.length;
+      for (let h = 0; h < this.headNorm.length; h++) {
+        let total = 0;
+        for (let c = h * width; c < (h + 1) * width; c++) total += square[c]!;
+        this.headNorm[h]! += Math.sqrt(total);
+      }
       for (let c = 0; c < channels; c++) {
         norm[c]! += Math.sqrt(square[c]!);
         positiveNorm[c]! += Math.sqrt(positive[c]!);
@@ -125,6 +136,7 @@ class Accumulator {
       min: this.min,
       max: this.max,
       active: over(this.active, samples),
+      headNorm: over(this.headNorm, samples),
     };
   }
 }
@@ -155,10 +167,12 @@ export async function measureFlow(
   const samples = Math.min(data.count, request.samples ?? data.count);
   const pairs = request.pairs ?? [];
   const accumulators = new Map<string, Accumulator>();
+  const attentions = graph.nodes.filter((node) => node.op === "attention");
+  const headsOf = new Map(attentions.map(({ outputs, attrs }) => [outputs[0]!, attrs.kvHeads as number]));
   for (const name of request.tensors) {
     const { shape } = graph.tensors.get(name)!.type;
     const channels = shape.at(-1)!;
-    accumulators.set(name, new Accumulator(channels, sizeOf(shape) / channels));
+    accumulators.set(name, new Accumulator(channels, sizeOf(shape) / channels, headsOf.get(name) ?? 0));
   }
   const names = [...new Set([...request.tensors, ...pairs.flatMap((p) => [p.from, p.to])])];
   const bytesPerSample = 4 * names.reduce((s, n) => s + sizeOf(graph.tensors.get(n)!.type.shape), 0);

@@ -1,6 +1,6 @@
 import type { Graph } from "../model/types.js";
 import type { Flow } from "./flow.js";
-import { weightNorms, type Producer } from "./producers.js";
+import { headWeights, weightNorms, type Producer } from "./producers.js";
 
 /** Divergence of a whole layer in the forms of the paper; diagnostics beside the per-filter scores. */
 export interface LayerDivergence {
@@ -18,6 +18,12 @@ export interface LayerDivergence {
  */
 export function layerDivergence(graph: Graph, p: Producer, flow: Flow): LayerDivergence {
   const stats = flow.tensors.get(p.activated)!;
+  if (p.heads) {
+    // Its share of D_MHA, the sum over heads of ‖A_h‖_F · ‖W_h‖_F / n.
+    const { count } = p.heads;
+    const sum = headWeights(graph, p).reduce((total, w, h) => total + (w * stats.headNorm[h]!) / p.positions, 0);
+    return { node: p.node.name, meanFilter: sum / count ** 2, frobenius: sum };
+  }
   const norms = weightNorms(graph, p, true);
   let filters = 0;
   let weight = 0;

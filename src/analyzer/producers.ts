@@ -21,9 +21,24 @@ export interface Producer {
   readonly channels: number;
   /** Spatial positions or tokens of one sample; 1 for a fully connected layer on vectors. */
   readonly positions: number;
+  /** Where the layer makes queries, keys or values: the heads that its channels belong to. */
+  readonly heads: Heads | null;
 }
 
-const ACTIVATIONS = new Set(["relu", "relu6", "sigmoid"]);
+/** The heads of an attention, as a layer sees them that projects into it. */
+export interface Heads {
+  /** Result of the attention: what a head gives to the network. */
+  readonly output: string;
+  /** Heads that live and die as one: those of keys and values. */
+  readonly count: number;
+  /** For each channel of the layer its head, plus `count` for each part of a packed projection that lies before it. */
+  readonly of: Int32Array;
+}
+
+const ACTIVATIONS = new Set([
+  ...["relu", "relu6", "sigmoid", "tanh", "gelu", "silu", "hard_swish", "hard_sigmoid"],
+  ...["elu", "selu", "leaky_relu", "softplus", "softsign"],
+]);
 const LAYERS = new Set(["conv2d", "depthwise_conv2d", "dense", "matmul"]);
 
 /** Every layer of the graph that has constant weights and output channels, in graph order. */
@@ -40,22 +55,57 @@ export function producersOf(graph: Graph, view: GraphView = viewOf(graph)): Prod
     const folded = norm ? norm.outputs[0]! : raw;
     const after = view.soleConsumer(folded);
     const activation = after && ACTIVATIONS.has(after.op) ? after : null;
+    const heads = headsOf(view, folded);
     const { shape } = view.tensor(raw).type;
     const channels = shape.at(-1)!;
     producers.push({
       node,
       raw,
       folded,
-      activated: activation ? activation.outputs[0]! : folded,
+      activated: heads?.output ?? (activation ? activation.outputs[0]! : folded),
       norm,
       activation,
       weight,
       bias: bias !== undefined && view.isConstant(bias) ? bias : null,
       channels,
       positions: sizeOf(shape) / channels,
+      heads,
     });
   }
   return producers;
+}
+
+/** The heads that a tensor goes into: all of it, whole or cut into parts, as operands of one attention. */
+function headsOf(view: GraphView, tensor: string): Heads | null {
+  const channels = view.tensor(tensor).type.shape.at(-1)!;
+  const of = new Int32Array(channels).fill(-1);
+  const parts: number[] = [];
+  const found: { attention: Node | null } = { attention: null };
+  /** Notes the heads of the channels of `name`, which begin at `first`; false where they go elsewhere. */
+  const follow = (name: string, first: number): boolean => {
+    if (view.isOutput(name)) return false;
+    return view.consumers(name).every((node) => {
+      const { shape } = view.tensor(name).type;
+      const [y] = node.outputs as [string];
+      const kept = view.tensor(y).type.shape;
+      if (node.op === "slice" && shape.slice(0, -1).every((d, i) => d === kept[i])) {
+        return follow(y, first + (node.attrs.begin as number[])[shape.length - 1]!);
+      }
+      if (node.op === "transpose" && (node.attrs.perm as number[]).at(-1) === shape.length - 1) return follow(y, first);
+      if (node.op === "reshape" && kept.at(-1) === shape.at(-1)) return follow(y, first);
+      if (node.op !== "attention" || (found.attention && found.attention !== node) || node.inputs[3] === name)
+        return false;
+      found.attention = node;
+      const width = shape.at(-1)!;
+      const count = node.attrs.kvHeads as number;
+      const part = parts.indexOf(first) < 0 ? parts.push(first) - 1 : parts.indexOf(first);
+      for (let c = 0; c < width; c++) of[first + c] = part * count + Math.floor((c * count) / width);
+      return true;
+    });
+  };
+  if (!follow(tensor, 0) || of.includes(-1)) return null;
+  const node = found.attention;
+  return node && { output: node.outputs[0]!, count: node.attrs.kvHeads as number, of };
 }
 
 /** Calls `visit(channel, weight)` for every weight of a layer, with the output channel it belongs to. */
@@ -85,4 +135,27 @@ export function weightNorms(graph: Graph, p: Producer, folded: boolean): Float64
   });
   const scale = folded ? foldedScale(graph, p) : null;
   return sums.map((s, c) => Math.sqrt(s) * Math.abs(scale ? scale[c]! : 1));
+}
+
+/**
+ * Scores of the channels of a layer of heads: each head's is shared by its channels equally, so that those of all channels
+ * that go with it sum to it.
+ */
+export function headScores({ heads, channels }: Producer, ofHead: (head: number) => number): Float64Array {
+  const { count, of } = heads!;
+  const sizes = new Float64Array(count);
+  for (const block of of) sizes[block % count]!++;
+  return Float64Array.from({ length: channels }, (_, c) => ofHead(of[c]! % count) / sizes[of[c]! % count]!);
+}
+
+/** For each head the Frobenius norm of its weights, summed over the parts of a packed projection. */
+export function headWeights(graph: Graph, p: Producer): Float64Array {
+  const { count, of } = p.heads!;
+  const squares = new Float64Array(Math.max(...of) + 1);
+  weightNorms(graph, p, true).forEach((norm, c) => {
+    squares[of[c]!]! += norm * norm;
+  });
+  const norms = new Float64Array(count);
+  squares.forEach((s, block) => (norms[block % count]! += Math.sqrt(s)));
+  return norms;
 }

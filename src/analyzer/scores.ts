@@ -31,7 +31,7 @@ export function scoreProducers(
   return new Map(
     producers.map((producer) => {
       const scores = criterion.score({ graph, producer, flow: options.flow, random });
-      const divisor = normaliser === "cp" ? producer.channels * producer.positions : 1;
+      const divisor = normaliser === "cp" ? (producer.heads?.count ?? producer.channels) * producer.positions : 1;
       return [producer.node.name, scores.map((s) => s / divisor)];
     }),
   );
@@ -108,7 +108,10 @@ export function scoreGroups(
         const stats = options.flow?.tensors.get(p.activated);
         for (const i of indices) {
           sum = (Number.isNaN(sum) ? 0 : sum) + (own ? own[i]! : 0);
-          if (!stats || stats.min[i] !== 0 || stats.max[i] !== 0) silent = false;
+          const idle = p.heads
+            ? stats?.headNorm[p.heads.of[i]! % p.heads.count] === 0
+            : stats?.min[i] === 0 && stats.max[i] === 0;
+          if (!idle) silent = false;
         }
       }
       const score = Number.isNaN(sum) || !whole ? sum : whole[atom.id]!;

@@ -10,12 +10,13 @@ export interface Unit {
   /**
    * `branch`: one operand of an addition; the addition gives way to its other operand.
    * `layer`: a layer whose output has the shape of its input; its input stands in for it.
+   * `block`: a branch that mixes tokens and the branch behind it, with what normalises their sums; its input stands in.
    */
-  readonly kind: "branch" | "layer";
+  readonly kind: "branch" | "layer" | "block";
   /** The tensor that disappears, and the tensor that its readers read instead. */
   readonly output: string;
   readonly replacement: string;
-  /** Score: D_res = E‖compared‖ / (‖replacement‖ + 1e-6) for a branch, E‖compared - replacement‖ / … for a layer. */
+  /** Score: D_res = E‖compared‖ / (‖replacement‖ + 1e-6) for a branch, E‖compared - replacement‖ / … else. */
   readonly compared: string;
   /** Nodes that go. */
   readonly nodes: readonly string[];
@@ -93,12 +94,48 @@ function branches(view: GraphView): Unit[] {
   return units;
 }
 
+/** The result of a normalisation that is all that reads a tensor, or the tensor. */
+function normalised(view: GraphView, tensor: string): string {
+  const next = view.soleConsumer(tensor);
+  return next?.op === "layer_norm" ? next.outputs[0]! : tensor;
+}
+
+/** Pairs of branches of which the second starts where the first ends: attention and what follows it. */
+function blocks(view: GraphView, units: readonly Unit[]): Unit[] {
+  const mixes = ({ nodes }: Unit): boolean =>
+    nodes.some((name) => view.graph.nodes.some((node) => node.name === name && node.op === "attention"));
+  return units.flatMap((first): Unit[] => {
+    const joined = normalised(view, first.output);
+    const second = units.find((u) => u.replacement === joined && u !== first);
+    if (!second || !mixes(first) || mixes(second)) return [];
+    // Normalised in front of the branches, a block ends with its sum; behind them, with the normalisation of it.
+    const output = joined === first.output ? second.output : normalised(view, second.output);
+    if (view.isOutput(output)) return [];
+    const between = [first.output, second.output]
+      .map((tensor) => view.soleConsumer(tensor))
+      .filter((node): node is Node => node?.op === "layer_norm" && [joined, output].includes(node.outputs[0]!));
+    return [
+      {
+        name: `block:${second.name.slice("branch:".length)}`,
+        kind: "block",
+        output,
+        replacement: first.replacement,
+        compared: output,
+        nodes: [...new Set([...first.nodes, ...second.nodes, ...between.map((node) => node.name)])],
+        macs: first.macs + second.macs,
+      },
+    ];
+  });
+}
+
 function layers(view: GraphView): Unit[] {
   const units: Unit[] = [];
   for (const p of producersOf(view.graph, view)) {
     const input = p.node.inputs[0]!;
     const output = p.activated;
     if (view.isConstant(input) || !sameShape(view.tensor(input).type.shape, view.tensor(output).type.shape)) continue;
+    // What an attention reads and what reads it are parts of one branch, not layers that a copy could stand in for.
+    if (p.heads || view.producer(input)?.op === "attention") continue;
     if (view.isOutput(output)) continue;
     const nodes = [p.node, p.norm, p.activation].filter((n): n is Node => n !== null);
     units.push({
@@ -114,8 +151,9 @@ function layers(view: GraphView): Unit[] {
   return units;
 }
 
-/** Every removable unit: residual branches and layers that preserve the shape, in graph order. */
+/** Every removable unit: residual branches, pairs of them that make a block, and layers that preserve the shape, in graph order. */
 export function removableUnits(graph: Graph): Unit[] {
   const view = viewOf(graph);
-  return [...branches(view), ...layers(view)];
+  const residual = branches(view);
+  return [...residual, ...blocks(view, residual), ...layers(view)];
 }

@@ -71,7 +71,7 @@ export interface FilterEntry extends Entry {
 export interface LayerEntry extends Entry {
   readonly stage: "layers";
   readonly unit: string;
-  readonly kind: "branch" | "layer";
+  readonly kind: "branch" | "layer" | "block";
   /** D_res of the unit and its position among the candidates, from 1. */
   readonly score: number;
   readonly rank: number;

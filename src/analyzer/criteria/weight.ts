@@ -1,5 +1,5 @@
 import { defineCriterion } from "../criterion.js";
-import { weightNorms } from "../producers.js";
+import { headScores, headWeights, weightNorms } from "../producers.js";
 
 /** The other factor of the divergence alone: ‖Ŵ[c]‖₂, batch norm folded. An ablation. */
 export const weight = defineCriterion({
@@ -8,5 +8,9 @@ export const weight = defineCriterion({
   source: "ablation",
   needsFlow: false,
   normaliser: "group-mean",
-  score: ({ graph, producer }) => weightNorms(graph, producer, true),
+  score({ graph, producer }) {
+    if (!producer.heads) return weightNorms(graph, producer, true);
+    const weights = headWeights(graph, producer);
+    return headScores(producer, (h) => weights[h]!);
+  },
 });
