@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { emit, factsOf, sha256 } from "../../src/emit/index.js";
 import { readModel } from "../../src/formats/index.js";
 import { measurePackages, profilePackage, verifyPackage } from "../../src/measure/index.js";
@@ -73,13 +73,24 @@ describe("a package for boards", () => {
     expect(existsSync(at("small/weights.bin"))).toBe(false);
     expect(facts.weights.inside).toBe(true);
     const { load } = (await import(at("small/node.js"))) as {
-      load(options: object): Promise<{ variant: string; run(inputs: object): Record<string, { data: Float32Array }> }>;
+      load(options?: object): Promise<{ variant: string; run(inputs: object): Record<string, { data: Float32Array }> }>;
     };
     const inputs = { image: Float32Array.from({ length: 192 }, (_, i) => Math.sin(i)) };
     const results = [];
     for (const variant of ["simd", "scalar"])
       results.push((await load({ variant })).run(inputs)["scores"]!.data.slice());
     expect(results[1]).toEqual(results[0]);
+
+    // An engine without SIMD validates no module that has some.
+    const validate = vi
+      .spyOn(WebAssembly, "validate")
+      .mockImplementation((bytes) => !hasSimd(new Uint8Array(bytes as Uint8Array<ArrayBuffer>)));
+    try {
+      expect((await load()).variant).toBe("scalar");
+    } finally {
+      validate.mockRestore();
+    }
+    expect((await load()).variant).toBe("simd");
   });
 
   test("is verified, timed and profiled like others", async () => {
