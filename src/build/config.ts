@@ -47,6 +47,8 @@ export interface IdapConfig {
   readonly fast?: boolean;
   readonly seed?: number;
   readonly epochs?: number;
+  /** A number or `auto`, as a text as on the command line. */
+  readonly learningRate?: string;
   readonly runs?: number;
   readonly noMeasure?: boolean;
   readonly resume?: boolean;

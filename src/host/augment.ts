@@ -9,7 +9,7 @@ export type Augment = (data: Float32Array, random: Random) => void;
 export type Mix = (data: Float32Array, other: Float32Array, random: Random) => number;
 
 /** How an image lies in memory: extents and strides of rows, columns and channels. */
-interface ImageLayout {
+export interface ImageLayout {
   readonly h: number;
   readonly w: number;
   readonly c: number;
@@ -19,7 +19,7 @@ interface ImageLayout {
 }
 
 /** @param shape of one sample: [h, w, c], or [c, h, w] with at most 4 channels */
-function imageLayout(shape: readonly number[], what: string): ImageLayout {
+export function imageLayout(shape: readonly number[], what: string): ImageLayout {
   if (shape.length !== 3) {
     throw new IdapError("E_AUGMENT", `${what} needs images of three axes, got samples of shape [${shape.join(", ")}]`);
   }

@@ -1,3 +1,4 @@
+import { imageLayout } from "../host/augment.js";
 import type { Split } from "../model/dataset.js";
 import { Random } from "../model/random.js";
 
@@ -37,10 +38,11 @@ export function relabelled(split: Split, labels: Int32Array, classes: number): S
   };
 }
 
-/** Images mirrored left to right: samples [h, w, c] with at most four channels; null for anything else. */
+/** Images mirrored left to right, channels last or first; null for samples that are no images of at most four channels. */
 export function mirrored(split: Split): Split | null {
-  const [h, w, c] = split.shape;
-  if (split.shape.length !== 3 || c! > 4 || h! < 8 || w! < 8) return null;
+  if (split.shape.length !== 3) return null;
+  const { h, w, c, row, column, channel } = imageLayout(split.shape, "mirroring");
+  if (c > 4 || h < 8 || w < 8) return null;
   return {
     name: split.name,
     count: split.count,
@@ -49,15 +51,15 @@ export function mirrored(split: Split): Split | null {
     classes: split.classes,
     read(list, out) {
       split.read(list, out);
-      const pixel = new Float32Array(c!);
-      for (let row = 0; row < list.length * h!; row++)
-        for (let a = 0, b = w! - 1; a < b; a++, b--) {
-          const i = (row * w! + a) * c!;
-          const j = (row * w! + b) * c!;
-          pixel.set(out.subarray(i, i + c!));
-          out.copyWithin(i, j, j + c!);
-          out.set(pixel, j);
-        }
+      for (let image = 0; image < list.length; image++)
+        for (let y = 0; y < h; y++)
+          for (let a = 0, b = w - 1; a < b; a++, b--)
+            for (let k = 0; k < c; k++) {
+              const from = image * h * w * c + y * row + k * channel;
+              const left = out[from + a * column]!;
+              out[from + a * column] = out[from + b * column]!;
+              out[from + b * column] = left;
+            }
     },
   };
 }

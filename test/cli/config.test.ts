@@ -139,6 +139,7 @@ describe("a configuration", () => {
       fast: true,
       seed: true,
       epochs: true,
+      learningRate: true,
       runs: true,
       noMeasure: true,
       resume: true,

@@ -161,6 +161,8 @@ describe("wrong input: one clear sentence, exit code 1, nothing half-written", (
     [["--device", "node-generic=0"], /--device/],
     [["--normalize", "1/0"], /--normalize/],
     [["--criterion"], /--criterion needs a value/],
+    [["--learning-rate", "fast"], /--learning-rate must be auto or a number above 0, got fast/],
+    [["--learning-rate", "0"], /got 0/],
     [["--max-dorp", "1"], /no option --max-dorp/],
   ])("%j", (words, message) => expectRefused(build(...words), "E_OPTION", message));
 

@@ -109,6 +109,13 @@ const OPTIONS = [
     defaultText: String(PRUNE_DEFAULTS.finalEpochs),
   },
   {
+    name: "learning-rate",
+    kind: "string",
+    value: "rate",
+    default: String(PRUNE_DEFAULTS.finalLr),
+    summary: "Highest learning rate of every training, or auto: found by a range test on one batch",
+  },
+  {
     name: "runs",
     kind: "integer",
     value: "n",
@@ -188,6 +195,7 @@ export function buildOptions(model: string, values: Values<typeof OPTIONS>): Bui
     ...(device?.ms !== undefined && { ms: device.ms }),
   };
   const { seed, ...load } = loadOptions(values);
+  const lr = parseLearningRate(values["learning-rate"]);
   return {
     model,
     read: readOptions(values),
@@ -205,6 +213,8 @@ export function buildOptions(model: string, values: Values<typeof OPTIONS>): Bui
       criterion: values.criterion,
       oneShot: values["one-shot"],
       target,
+      lr,
+      finalLr: lr,
       ...(values.epochs !== undefined && { finalEpochs: values.epochs }),
     },
     executor: values.executor as "wasm" | "reference",
@@ -215,6 +225,12 @@ export function buildOptions(model: string, values: Values<typeof OPTIONS>): Bui
     sweep: values.sweep,
     runs: values.runs,
   };
+}
+
+function parseLearningRate(text: string): number | "auto" {
+  const rate = text === "auto" ? text : Number(text.trim() === "" ? NaN : text);
+  if (rate === "auto" || (rate > 0 && Number.isFinite(rate))) return rate;
+  throw new IdapError("E_OPTION", `--learning-rate must be auto or a number above 0, got ${text}`);
 }
 
 /** `node-generic=0.5` → the profile and the budget in milliseconds. */
