@@ -33,7 +33,12 @@ test.each([
 
 test("one-shot ranks by reconstruction, unless a criterion is named: that one keeps its normaliser", () => {
   const oneShot = { ...base, oneShot: true };
-  expect(resolveOptions(oneShot)).toMatchObject({ criterion: "reconstruction", normaliser: "none" });
+  expect(resolveOptions(oneShot)).toMatchObject({
+    criterion: "reconstruction",
+    normaliser: "none",
+    maxRemovals: 0,
+  });
+  expect(resolveOptions({ ...oneShot, maxRemovals: 2 }).maxRemovals).toBe(2);
   expect(resolveOptions({ ...oneShot, criterion: "divergence" })).toMatchObject({
     criterion: "divergence",
     normaliser: PRUNE_DEFAULTS.normaliser,
