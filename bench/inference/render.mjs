@@ -197,6 +197,8 @@ export function renderPage(report) {
     "# Benchmarks",
     "_Written by `node bench/inference/run.mjs --docs`; do not edit. [The bench](../bench/inference/README.md) says how to run it._",
     `${report.date.slice(0, 10)}, ${machine.cpu}, ${machine.cores} processors, ${fixed(machine.memoryBytes / 2 ** 30, 0)} GiB, ${machine.system}. Load average ${machine.load.map((l) => fixed(l, 1)).join(", ")} at the start. ${report.repeats === 1 ? "One run" : `${report.repeats} runs`} in fresh processes, medians over them; engines take turns in one process or page, one thread, batch 1, copies of input and output included. Every engine's output is within 1e-4 of our f64 reference in the same run.`,
+    // What whoever ran it has to add, by hand in the file of figures.
+    ...(report.remark ? [report.remark] : []),
     `Versions: ${versionsOf(report)}.`,
     ...busyNote(report),
     "## Targets",
