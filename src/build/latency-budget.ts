@@ -16,6 +16,8 @@ export interface BudgetFacts {
   readonly measuredShare: number | null;
 }
 
+const inside = (predictedMs: number, { budgetMs }: BudgetFacts): boolean => predictedMs <= budgetMs * (1 + 1e-9);
+
 /** The pruned package's time in the profile's milliseconds: the dense network's prediction by the measured share. */
 export function measuredAs({ densePredictedMs, measuredShare }: BudgetFacts): number | null {
   return measuredShare === null ? null : densePredictedMs * measuredShare;
@@ -23,9 +25,11 @@ export function measuredAs({ densePredictedMs, measuredShare }: BudgetFacts): nu
 
 /**
  * By what the predictions must be multiplied so that the measured package would have been predicted as it is; null where
- * it keeps to the budget, or where nothing was measured.
+ * it keeps to the budget, where nothing was measured, and where not even the prediction is inside: there the accuracy
+ * limit ended the pruning, and another try would end at the same network.
  */
 export function correction(facts: BudgetFacts): number | null {
+  if (!inside(facts.predictedMs, facts)) return null;
   const ms = measuredAs(facts);
   if (ms === null || ms <= facts.budgetMs * SLACK) return null;
   return ms / facts.predictedMs;
@@ -54,7 +58,7 @@ export function overBudget(facts: BudgetFacts, device: string, maxDrop: number, 
   const { budgetMs, predictedMs } = facts;
   const measured = measuredAs(facts);
   const now = measured ?? predictedMs;
-  if (measured === null ? predictedMs <= budgetMs * (1 + 1e-9) : measured <= budgetMs * SLACK) return null;
+  if (measured === null ? inside(predictedMs, facts) : measured <= budgetMs * SLACK) return null;
   return (
     `${ms(budgetMs)} on ${device} cannot be met within ${maxDrop} points: the nearest network takes ${ms(now)} ` +
     `(${measured === null ? "predicted" : "measured"}); most of it in ${holders}`

@@ -44,6 +44,10 @@ describe("a budget in milliseconds", () => {
     expect(deviceProfile.parse(JSON.parse(JSON.stringify(corrected)))).toEqual(corrected);
   });
 
+  test("nothing is corrected where pruning ended before the prediction was inside: it would end there again", () => {
+    expect(correction({ ...facts, predictedMs: 5.5, measuredShare: 0.6 })).toBeNull();
+  });
+
   test("a refusal names the layers that hold the time, the slowest first", () => {
     const graph = randomNetwork(3);
     const { nodes, ms } = predictLatency(graph, profile);
