@@ -1,6 +1,6 @@
 import { measureFlow } from "../analyzer/flow.js";
 import { producersOf, weightNorms, type Producer } from "../analyzer/producers.js";
-import { viewOf, type GraphView } from "../analyzer/view.js";
+import { viewOf } from "../analyzer/view.js";
 import type { Executor } from "../host/executor-types.js";
 import type { Split } from "../model/dataset.js";
 import { insertBatchNorm } from "../model/passes/index.js";
@@ -26,17 +26,20 @@ export function layersToNormalise(graph: Graph): Producer[] {
     const next = view.soleConsumer(tensor);
     return next !== undefined && ["softmax", "reshape", "sigmoid"].includes(next.op) && leaves(next.outputs[0]!);
   };
+  const normalised = normalisedTensors(graph);
   return producersOf(graph, view).filter(
-    (p) => p.norm === null && !leaves(p.activated) && !isNormalised(view, p.node.inputs[0]!),
+    (p) => p.norm === null && !leaves(p.activated) && !normalised.has(p.node.inputs[0]!),
   );
 }
 
-/** Whether a tensor comes from a normalisation of samples, past all but sums: its layers need no other. */
-function isNormalised(view: GraphView, tensor: string): boolean {
-  const node = view.producer(tensor);
-  if (!node) return false;
-  if (node.op === "layer_norm" || node.op === "group_norm") return true;
-  return node.op !== "add" && node.inputs.some((name) => isNormalised(view, name));
+/** Tensors that come from a normalisation of samples, past all but sums: layers behind them need no other. */
+function normalisedTensors({ nodes }: Graph): Set<string> {
+  const found = new Set<string>();
+  for (const { op, inputs, outputs } of nodes) {
+    const makes = op === "layer_norm" || op === "group_norm";
+    if (makes || (op !== "add" && inputs.some((name) => found.has(name)))) for (const name of outputs) found.add(name);
+  }
+  return found;
 }
 
 /**

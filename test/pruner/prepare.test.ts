@@ -30,6 +30,14 @@ describe("a network prepared for recovery", () => {
     near(await outputsOf(foldBatchNorm(prepared)), await outputsOf(graph), 1e-5);
   });
 
+  test("gates upon gates are looked at once, however many ways lead back", () => {
+    const net = new Net(new Random(6));
+    let x = net.relu(net.conv(net.input([6, 6, 3]), 8));
+    for (let i = 0; i < 60; i++) x = net.op("mul", [x, net.op("sigmoid", [x])]);
+    const graph = net.build(net.dense(net.globalMean(net.relu(net.conv(x, 4))), 4));
+    expect(layersToNormalise(graph).map((p) => p.node.op)).toEqual(["conv2d", "conv2d"]);
+  });
+
   test("filters in front of a batch norm have norm 1", () => {
     const net = new Net(new Random(6));
     const x = net.relu(net.norm(net.conv(net.input([6, 6, 3]), 8)));

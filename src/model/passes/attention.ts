@@ -125,15 +125,26 @@ function hidesAll(view: View, name: string): boolean {
   return largest !== null && view.scalar(test!.inputs[1]!) === -Infinity;
 }
 
-/** Follows scores back through scales and masks. */
-function scoresOf(view: View, name: string, axes: readonly Axis[]): Scores | null {
+/**
+ * Follows scores back through scales and masks.
+ * @param failed tensors that no way back from leads to a product: both operands of a sum are tried, so without it a chain
+ * of sums of one tensor would be walked 2^n times
+ */
+function scoresOf(view: View, name: string, axes: readonly Axis[], failed = new Set<string>()): Scores | null {
+  if (failed.has(name)) return null;
+  const found = scoresBehind(view, name, axes, failed);
+  if (!found) failed.add(name);
+  return found;
+}
+
+function scoresBehind(view: View, name: string, axes: readonly Axis[], failed: Set<string>): Scores | null {
   const node = view.maker(name, "matmul", "add", "select", "mul", "transpose", "reshape");
   // The scores of a guarded softmax are also what the guard looks at.
   if (!node || view.readersOf(name).length > 2) return null;
   if (node.op === "matmul") return { product: node, axes, scale: 1, masks: [] };
   const own = view.type(name).shape.length;
   const behind = (x: string): Scores | null => {
-    return view.constant(x) || view.type(x).shape.length !== own ? null : scoresOf(view, x, axes);
+    return view.constant(x) || view.type(x).shape.length !== own ? null : scoresOf(view, x, axes, failed);
   };
   const masked = (x: string, tensor: string, fills: Mask["fills"]): Scores | null => {
     const found = behind(x);
@@ -147,7 +158,7 @@ function scoresOf(view: View, name: string, axes: readonly Axis[]): Scores | nul
     return yes !== null && yes <= HIDDEN ? masked(c, a, [yes, 0]) : null;
   }
   const step = stepBack(view, name, axes, true);
-  const found = step && scoresOf(view, step.input, step.axes);
+  const found = step && scoresOf(view, step.input, step.axes, failed);
   if (!found) return null;
   const masks = found.masks.map((m) => ({ ...m, scale: m.scale * step.scale }));
   return { ...found, scale: found.scale * step.scale, masks };

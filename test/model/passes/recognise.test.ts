@@ -380,3 +380,14 @@ describe("forms that only look alike", () => {
     expect(ops(canonicalise(f.build(f.mul(f.x, sigmoid))))).toEqual(["sigmoid", "mul"]);
   });
 });
+
+test("sums of one tensor upon sums in front of a softmax are walked once, and are no attention", () => {
+  const form = new Form();
+  let x = form.x;
+  for (let i = 0; i < 60; i++) x = form.add(x, form.mul(x, 0.25));
+  const values = form.f("transpose", form.x, { perm: [0, 2, 1] });
+  const y = form.op("matmul", [form.f("softmax", x, { axis: 2 }), values], { transposeA: false, transposeB: false });
+  const graph = canonicalise(form.build(y));
+  expect(graph.nodes.map((n) => n.op)).not.toContain("attention");
+  expect(graph.nodes.map((n) => n.op)).toContain("softmax");
+});
