@@ -19,6 +19,7 @@
  * difference from the largest 1, its exponential 3 to 4; each of these in numerator and denominator. The sums over keys have keys
  * each, the quotient 1.
  */
+import { tile1x8, tile4x8 } from "./matmul";
 import { held, madd, ROUNDER } from "./simd";
 
 /** Tokens of a block. */
@@ -114,39 +115,8 @@ function turn4(q: usize, qt: usize, to: usize, d: i32, scale: f32): void {
 /** scores[key, token] = sum over i of k[key, i] * q[i, token]. */
 function products(k: usize, kt: usize, q: usize, scores: usize, keys: i32, d: i32): void {
   let j = 0;
-  for (; j + 4 <= keys; j += 4, k += 4 * kt, scores += 128) products4(k, kt, q, scores, d);
-  for (; j < keys; j++, k += kt, scores += 32) products1(k, q, scores, d);
-}
-
-function products4(k: usize, kt: usize, q: usize, y: usize, d: i32): void {
-  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
-  const k2 = kt * 2, k3 = kt * 3;
-  for (const end = q + (<usize>d << 5); q < end; q += 32, k += 4) {
-    const w0 = v128.load(q), w1 = v128.load(q, 16);
-    let x = v128.load32_splat(k);
-    c00 = madd(x, w0, c00); c01 = madd(x, w1, c01);
-    x = v128.load32_splat(k + kt);
-    c10 = madd(x, w0, c10); c11 = madd(x, w1, c11);
-    x = v128.load32_splat(k + k2);
-    c20 = madd(x, w0, c20); c21 = madd(x, w1, c21);
-    x = v128.load32_splat(k + k3);
-    c30 = madd(x, w0, c30); c31 = madd(x, w1, c31);
-  }
-  v128.store(y, c00); v128.store(y, c01, 16);
-  v128.store(y, c10, 32); v128.store(y, c11, 48);
-  v128.store(y, c20, 64); v128.store(y, c21, 80);
-  v128.store(y, c30, 96); v128.store(y, c31, 112);
-}
-
-function products1(k: usize, q: usize, y: usize, d: i32): void {
-  let c0 = f32x4.splat(0), c1 = c0;
-  for (const end = q + (<usize>d << 5); q < end; q += 32, k += 4) {
-    const x = v128.load32_splat(k);
-    c0 = madd(x, v128.load(q), c0);
-    c1 = madd(x, v128.load(q, 16), c1);
-  }
-  v128.store(y, c0);
-  v128.store(y, c1, 16);
+  for (; j + 4 <= keys; j += 4, k += 4 * kt, scores += 128) tile4x8(k, kt, 4, q, 32, scores, 32, d);
+  for (; j < keys; j++, k += kt, scores += 32) tile1x8(k, 4, q, 32, scores, d);
 }
 
 // @ts-ignore: decorator

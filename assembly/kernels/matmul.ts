@@ -76,7 +76,7 @@ function copy_columns(b: usize, s: usize, k: i32, width: i32, bRow: usize, bCol:
   }
 }
 
-function tile4x8(a: usize, aRow: usize, aCol: usize, b: usize, bRow: usize, y: usize, yRow: usize, k: i32): void {
+export function tile4x8(a: usize, aRow: usize, aCol: usize, b: usize, bRow: usize, y: usize, yRow: usize, k: i32): void {
   let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
   const a2 = aRow * 2, a3 = aRow * 3;
   for (let l = 0; l < k; l++, a += aCol, b += bRow) {
@@ -132,7 +132,7 @@ function tile2x8(a: usize, aRow: usize, aCol: usize, b: usize, bRow: usize, y: u
   v128.store(y, c10); v128.store(y, c11, 16);
 }
 
-function tile1x8(a: usize, aCol: usize, b: usize, bRow: usize, y: usize, k: i32): void {
+export function tile1x8(a: usize, aCol: usize, b: usize, bRow: usize, y: usize, k: i32): void {
   let c0 = f32x4.splat(0), c1 = c0;
   for (let l = 0; l < k; l++, a += aCol, b += bRow) {
     const x = v128.load32_splat(a);

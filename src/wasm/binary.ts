@@ -13,25 +13,14 @@ const CUSTOM = 0,
   DATA = 11;
 const HEADER = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
-function readUnsigned(bytes: Uint8Array, at: number): { value: number; next: number } {
-  let value = 0;
-  for (let shift = 0, i = at; ; i++, shift += 7) {
-    const byte = bytes[i]!;
-    value += (byte & 0x7f) * 2 ** shift;
-    if (byte < 128) return { value, next: i + 1 };
-  }
-}
-
 export function sectionsOf(wasm: Uint8Array): Section[] {
   const sections: Section[] = [];
-  for (let at = HEADER.length; at < wasm.length;) {
-    const id = wasm[at]!;
-    const { value: length, next } = readUnsigned(wasm, at + 1);
-    sections.push({ id, body: wasm.subarray(next, next + length) });
-    at = next + length;
-  }
+  const reader = new CodeReader(wasm, HEADER.length);
+  while (reader.at < reader.end) sections.push({ id: reader.byte(), body: reader.take(reader.u32()) });
   return sections;
 }
+
+const textOf = (reader: CodeReader): string => Buffer.from(reader.take(reader.u32())).toString("utf8");
 
 export function binaryOf(sections: readonly Section[]): Uint8Array {
   const parts: Uint8Array[] = [HEADER];
@@ -64,14 +53,14 @@ export const dropData = (sections: readonly Section[]): Section[] => sections.fi
 export function dropExports(sections: readonly Section[], drop: (name: string) => boolean): Section[] {
   return sections.map((section) => {
     if (section.id !== EXPORT) return section;
-    const { body } = section;
+    const reader = new CodeReader(section.body);
     const kept: Uint8Array[] = [];
-    let { value: count, next: at } = readUnsigned(body, 0);
-    for (; count > 0; count--) {
-      const { value: length, next } = readUnsigned(body, at);
-      const end = readUnsigned(body, next + length + 1).next;
-      if (!drop(Buffer.from(body.subarray(next, next + length)).toString("utf8"))) kept.push(body.subarray(at, end));
-      at = end;
+    for (let count = reader.u32(); count > 0; count--) {
+      const start = reader.at;
+      const dropped = drop(textOf(reader));
+      reader.byte();
+      reader.skipNumber();
+      if (!dropped) kept.push(section.body.subarray(start, reader.at));
     }
     return { id: EXPORT, body: Uint8Array.from(Buffer.concat([Uint8Array.from(leb(kept.length)), ...kept])) };
   });
@@ -90,8 +79,8 @@ export function withCustom(sections: readonly Section[], name: string, content: 
 export function customSection(wasm: Uint8Array, name: string): Uint8Array | null {
   for (const { id, body } of sectionsOf(wasm)) {
     if (id !== CUSTOM) continue;
-    const { value: length, next } = readUnsigned(body, 0);
-    if (Buffer.from(body.subarray(next, next + length)).toString("utf8") === name) return body.subarray(next + length);
+    const reader = new CodeReader(body);
+    if (textOf(reader) === name) return body.subarray(reader.at);
   }
   return null;
 }
@@ -108,11 +97,11 @@ export function factsOf(wasm: Uint8Array): ModuleFacts {
     dataBytes = 0;
   let memory: ModuleFacts["memory"] = null;
   for (const { id, body } of sectionsOf(wasm)) {
-    if (id === IMPORT) imports = readUnsigned(body, 0).value;
+    if (id === IMPORT) imports = new CodeReader(body).u32();
     if (id === DATA) dataBytes = body.length;
     if (id === MEMORY && body[0]! > 0) {
-      const initial = readUnsigned(body, 2);
-      memory = { initial: initial.value, maximum: body[1]! & 1 ? readUnsigned(body, initial.next).value : null };
+      const reader = new CodeReader(body, 2);
+      memory = { initial: reader.u32(), maximum: body[1]! & 1 ? reader.u32() : null };
     }
   }
   return { imports, dataBytes, memory };
